@@ -1,0 +1,213 @@
+"""The WSGI application behind the prefix: routes, one gate in front of them, and answers."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import Map, RequestRedirect, Rule
+from werkzeug.wrappers import Request, Response
+
+from airflow_remote_server import arguments, envelope
+from airflow_remote_server import settings as configuration
+from airflow_remote_server.auth import Authenticator
+from airflow_remote_server.catalogue.validation import nearest
+from airflow_remote_server.endpoints import Answer, Endpoints
+from airflow_remote_server.errors import (
+    ApiError,
+    BadArguments,
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
+    TooLarge,
+    Unavailable,
+)
+from airflow_remote_server.execution import Executor
+from airflow_remote_server.middleware import split_path
+from airflow_remote_server.runner.cold import ColdRunner
+from airflow_remote_server.web import Page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    from airflow_remote_server.settings import Settings
+
+log = logging.getLogger(__name__)
+
+ROUTES = (
+    Rule("/", endpoint="page", methods=["GET"]),
+    Rule("/static/<name>", endpoint="static", methods=["GET"]),
+    Rule("/api/v1.0/health", endpoint="health", methods=["GET"]),
+    Rule("/api/v1.0/<name>", endpoint="classic", methods=["GET", "POST"]),
+    Rule("/api", endpoint="ancestor", methods=["GET", "POST"]),
+)
+PUBLIC = frozenset({"page", "static", "health"})
+"""What needs no token. Everything else does, also what does not exist."""
+
+DEFECT = InternalError("internal error; the webserver's log has the details")
+UNREADABLE = Unavailable("The REST API's configuration cannot be used; the webserver's log says why")
+
+
+class Api:
+    """The API for one configuration.
+
+    :param settings: the configuration; None to read Airflow's. When that cannot be used, every route
+        answers 503: nobody gets in by a mistake in a configuration.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.base_path = ""
+        self.settings = settings
+        try:
+            if settings is None:
+                self.base_path = configuration.base_path()
+                self.settings = settings = configuration.from_airflow()
+        except configuration.SettingsError as error:
+            log.error("The REST API answers 503: %s", error)
+            return
+        self.base_path = settings.base_path
+        self.authenticate = Authenticator(settings)
+        self.endpoints = Endpoints(settings, Executor(settings, ColdRunner()))
+        self.page = Page(self.endpoints.all)
+        self.map = Map([rule.empty() for rule in ROUTES], strict_slashes=False, merge_slashes=False)
+        self.proxied = None if settings.proxy_fix is None else ProxyFix(self.answer, **settings.proxy_fix)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ = dict(environ)  # the wrapped application's is left as it is
+        proxied = None if self.settings is None else self.proxied
+        if proxied is not None and "werkzeug.proxy_fix.orig" not in environ:
+            return proxied(environ, start_response)
+        return self.answer(environ, start_response)
+
+    def answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request for the API.
+
+        :param environ: the WSGI environ, after ProxyFix where Airflow uses it
+        :param start_response: as PEP 3333 has it
+        """
+        split = split_path(environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", ""), self.base_path)
+        if split is not None:
+            environ["SCRIPT_NAME"], environ["PATH_INFO"] = split
+        request = Request(environ)
+        call_time = envelope.now()
+        try:
+            response = self.dispatch(request, call_time)
+        except ApiError as error:
+            response = respond(envelope.failure(call_time, error), error.status, error.headers)
+        except Exception:
+            log.exception("The REST API failed on %s %r", request.method, request.path)
+            response = respond(envelope.failure(call_time, DEFECT), DEFECT.status)
+        return response(environ, start_response)
+
+    def dispatch(self, request: Request, call_time: datetime) -> Response:
+        """Route a request, once it is known who asks.
+
+        :raises ApiError: when it cannot be served
+        """
+        if self.settings is None:
+            raise UNREADABLE
+        if not request.environ["PATH_INFO"]:
+            query = request.query_string.decode("latin-1")
+            location = request.environ["SCRIPT_NAME"] + "/" + (f"?{query}" if query else "")
+            return Response(status=308, headers={"Location": location})
+        request.max_content_length = self.settings.max_body_bytes
+        request.max_form_memory_size = self.settings.max_body_bytes
+        request.max_form_parts = arguments.MAX_FIELDS
+        adapter = self.map.bind_to_environ(request.environ)
+        try:
+            route, found = adapter.match()
+        except (HTTPException, RequestRedirect) as error:
+            route, found = "", {"error": error}
+        if route not in PUBLIC:
+            self.authenticate(request)
+        try:
+            if request.method == "OPTIONS":
+                return Response(status=204, headers={"Allow": ", ".join(sorted(adapter.allowed_methods()))})
+            if not route:
+                raise self.unrouted(request, found["error"])
+            handler: Callable[..., Response] = getattr(self, f"handle_{route}")
+            return handler(request, call_time, **found)
+        except RequestEntityTooLarge:
+            raise TooLarge(f"the body is over {self.settings.max_body_bytes} bytes") from None
+        except HTTPException as error:
+            raise BadArguments(f"the request cannot be understood: {error.description}") from None
+
+    def unrouted(self, request: Request, error: HTTPException) -> ApiError:
+        """The answer for a path or method that no route has."""
+        allowed = getattr(error, "valid_methods", None)
+        if allowed:
+            allow = ", ".join(sorted(allowed))
+            return MethodNotAllowed(f"{request.method} is not possible here; use {allow}", {"Allow": allow})
+        hint = nearest(request.path, ["/", "/api", "/api/v1.0/version", "/api/v1.0/health"])
+        return NotFound(f"nothing is at {request.path[:200]!r} of the REST API{hint}")
+
+    def handle_page(self, request: Request, call_time: datetime) -> Response:
+        """``GET /``."""
+        return self.page.html(request)
+
+    def handle_static(self, request: Request, call_time: datetime, name: str) -> Response:
+        """``GET /static/NAME``."""
+        return self.page.static(name)
+
+    def handle_health(self, request: Request, call_time: datetime) -> Response:
+        """``GET /api/v1.0/health``."""
+        return respond({"status": "healthy"}, 200)
+
+    def handle_classic(self, request: Request, call_time: datetime, name: str) -> Response:
+        """``GET|POST /api/v1.0/NAME``."""
+        endpoint = self.endpoints.find(name)
+        if request.method == "HEAD":
+            return respond({}, 200)  # HEAD is safe (RFC 9110): nothing may be run for it
+        query, body = arguments.read(request)
+        answer = self.endpoints.run(endpoint, arguments.merge(query, body))
+        return finish(call_time, answer)
+
+    def handle_ancestor(self, request: Request, call_time: datetime) -> Response:
+        """``GET|POST /api?api=NAME``: output in parts, and arguments apart by where they came from."""
+        query, body = arguments.read(request)
+        names = [*query.pop("api", []), *body.pop("api", [])]
+        if len(names) != 1:
+            raise BadArguments("give the endpoint's name once, as api=NAME")
+        endpoint = self.endpoints.find(str(names[0]))
+        if request.method == "HEAD":
+            return respond({}, 200)
+        answer = self.endpoints.run(endpoint, arguments.merge(query, body), ignore_unknown=True)
+        shown = answer.fields.get("arguments", {})
+        answer.fields["arguments"] = {name: value for name, value in shown.items() if name not in body}
+        answer.fields["post_arguments"] = {name: value for name, value in shown.items() if name in body}
+        output = answer.error.message if answer.error else answer.fields.get("output", "")
+        answer.fields["output"] = {
+            "stdout": answer.fields.get("stdout", output),
+            "stderr": answer.fields.get("stderr", ""),
+            "stdin": "",
+        }
+        return finish(call_time, answer)
+
+
+def finish(call_time: datetime, answer: Answer) -> Response:
+    """The response for an endpoint's answer."""
+    if answer.error is not None:
+        said = envelope.failure(call_time, answer.error, answer.fields)
+        return respond(said, answer.error.status, answer.error.headers)
+    return respond(envelope.success(call_time, answer.status, answer.fields), answer.status)
+
+
+def respond(document: dict[str, Any], status: int, headers: dict[str, str] | None = None) -> Response:
+    """A JSON response.
+
+    :param document: the object
+    :param status: HTTP status
+    :param headers: further headers
+    """
+    # A lone surrogate, which UTF-8 does not have, stays the JSON escape that it came as.
+    body = json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+    response = Response(body, status, headers, content_type="application/json")
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response

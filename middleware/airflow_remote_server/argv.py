@@ -1,0 +1,76 @@
+"""Validated arguments to a command line. Pure: nothing is looked up, opened or run.
+
+Every option is one word, ``--option=value``, and every positional one comes after ``--``, so no value can
+be read as an option. Exceptions are the options whose values Airflow's audit log masks only as a word of
+their own (``airflow.utils.cli._build_metrics``); their values may not begin with ``-``.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from airflow_remote_server.catalogue.spec import Kind
+from airflow_remote_server.masking import MASK, redact_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_remote_server.catalogue.spec import Form
+
+Values = dict[str, str | bool | list[str]]
+"""Argument name to its value: a text, a flag, or the texts of a repeatable one."""
+
+
+def build(form: Form, values: Mapping[str, str | bool | list[str]]) -> list[str]:
+    """Make the words after the program's name.
+
+    :param form: the command
+    :param values: values by argument name; what is absent is not sent
+    """
+    options: list[str] = []
+    positional: list[str] = []
+    for argument in form.arguments:
+        value = values.get(argument.name)
+        if value is None or argument.ignored:
+            continue
+        if argument.kind is Kind.FLAG:
+            options += [argument.flag] if value else []
+            continue
+        for text in value if isinstance(value, list) else [str(value)]:
+            if not argument.flag:
+                positional.append(text)
+            elif argument.two_tokens:
+                options += [argument.flag, text]
+            else:
+                options.append(f"{argument.flag}={text}")
+    return [*form.command, *form.fixed, *options, *(["--", *positional] if positional else [])]
+
+
+def masked(form: Form, values: Mapping[str, str | bool | list[str]], sensitive: frozenset[str]) -> Values:
+    """The values as they may be shown.
+
+    :param form: the command
+    :param values: values by argument name
+    :param sensitive: parts of names whose values are secret, also inside a JSON object
+    """
+    arguments = {argument.name: argument for argument in form.arguments}
+    result: Values = {}
+    for name, value in values.items():
+        argument = arguments.get(name)
+        if argument is not None and argument.secret:
+            value = MASK
+        elif argument is not None and argument.kind is Kind.JSON_OBJECT:
+            value = redact_json(str(value), sensitive)
+        result[name] = value
+    return result
+
+
+def shown(form: Form, values: Mapping[str, str | bool | list[str]]) -> str:
+    """The command line as it may be shown: quoted for a shell.
+
+    :param form: the command
+    :param values: values by argument name, masked
+    """
+    program = ["python", "-m", form.program] if "." in form.program else [form.program]
+    return shlex.join([*program, *build(form, values)])

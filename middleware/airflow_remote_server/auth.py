@@ -1,0 +1,135 @@
+"""Who is asking: a request to a principal, or a refusal. Knows nothing of commands."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from airflow_remote_server.errors import AuthenticationFailed, Refused
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Request
+
+    from airflow_remote_server.settings import Settings
+
+log = logging.getLogger(__name__)
+
+TOKEN_HEADER = "HTTP_REST_API_PLUGIN_HTTP_TOKEN"  # noqa: S105 - a name
+"""In the environ: both ``rest_api_plugin_http_token`` and its hyphenated form become this name."""
+
+FORWARDING_HEADERS = (
+    "HTTP_FORWARDED",
+    "HTTP_VIA",
+    "HTTP_X_FORWARDED_FOR",
+    "HTTP_X_FORWARDED_HOST",
+    "HTTP_X_FORWARDED_PORT",
+    "HTTP_X_FORWARDED_PREFIX",
+    "HTTP_X_FORWARDED_PROTO",
+    "HTTP_X_FORWARDED_SERVER",
+    "HTTP_X_REAL_IP",
+    "HTTP_CF_CONNECTING_IP",
+    "HTTP_TRUE_CLIENT_IP",
+    "HTTP_X_CLIENT_IP",
+    "HTTP_X_ENVOY_EXTERNAL_ADDRESS",
+)
+"""Signs of a proxy: the peer is on loopback, the client need not be."""
+
+HOW_TO_OPEN = "set [webserver] rest_api_plugin_expected_http_token in airflow.cfg and restart the webserver"
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who a request acts for.
+
+    :param name: for logs and answers
+    :param peer: the address it came from
+    """
+
+    name: str
+    peer: str
+
+
+class Authenticator:
+    """Decide who a request acts for.
+
+    :param settings: the token, or the rules without one
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.token = None if settings.token is None else settings.token.encode()
+        self.allow_anonymous = settings.allow_anonymous
+        if self.token is None and self.allow_anonymous:
+            log.warning("The REST API is open to everybody: [rest_api_plugin] allow_anonymous is on")
+
+    def __call__(self, request: Request) -> Principal:
+        """Authenticate.
+
+        :param request: the request, whose body is not read
+        :raises AuthenticationFailed: when a token is configured and the request does not carry it
+        :raises Refused: when none is configured and the request is not from this machine
+        """
+        peer = request.remote_addr or ""
+        if self.token is not None:
+            if not hmac.compare_digest(_presented(request), self.token):
+                raise AuthenticationFailed
+            return Principal("token", peer)
+        self.refuse_other_sites(request)
+        if not self.allow_anonymous:
+            self.refuse_other_machines(request, peer)
+        return Principal("anonymous", peer)
+
+    @staticmethod
+    def refuse_other_sites(request: Request) -> None:
+        """Without a token nothing else keeps a web page from using its visitor's browser (CSRF)."""
+        environ = request.environ
+        site = environ.get("HTTP_SEC_FETCH_SITE", "none")
+        origin = environ.get("HTTP_ORIGIN")
+        foreign = origin is not None and urlsplit(origin).netloc != request.host
+        if site not in ("none", "same-origin") or foreign:
+            raise Refused(f"Refused by the cross-site check, since no token is configured: {HOW_TO_OPEN}")
+
+    @staticmethod
+    def refuse_other_machines(request: Request, peer: str) -> None:
+        """Serve loopback peers that ask for a loopback host, not through a proxy."""
+        environ = request.environ
+        if not _is_loopback(environ.get("REMOTE_ADDR", "")) or not _is_loopback(peer):
+            reason = "is open to this machine only"
+        elif any(header in environ for header in FORWARDING_HEADERS):
+            reason = "is not open through a proxy"
+        elif not _is_loopback_host(request.host):
+            # DNS rebinding: a page's own host name that has come to point at this machine.
+            reason = "is open to a loopback host name only"
+        else:
+            return
+        raise Refused(f"Refused: without a token the REST API {reason}; {HOW_TO_OPEN}")
+
+
+def _presented(request: Request) -> bytes:
+    """The token of a request; b"" when there is none. WSGI gives header bytes as Latin-1 (PEP 3333)."""
+    value = request.environ.get(TOKEN_HEADER)
+    if value is None:
+        scheme, _, rest = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        value = rest if scheme.lower() == "bearer" else ""
+    return str(value).strip().encode("latin-1", "replace")
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address.rpartition("%")[0] or address).is_loopback or _mapped(address)
+    except ValueError:
+        return False
+
+
+def _mapped(address: str) -> bool:
+    """``::ffff:127.0.0.1``, which is_loopback denies before Python 3.13."""
+    mapped = getattr(ip_address(address), "ipv4_mapped", None)
+    return bool(mapped and mapped.is_loopback)
+
+
+def _is_loopback_host(host: str) -> bool:
+    name = urlsplit(f"//{host}").hostname or ""
+    return name == "localhost" or name.endswith(".localhost") or _is_loopback(name)

@@ -1,0 +1,232 @@
+"""What a request gives, against what an endpoint takes: the form that is meant, and its values.
+
+All that is wrong is said at once, in one line, and nothing has been done by then.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.datastructures import FileStorage
+
+from airflow_remote_server.catalogue.spec import Argument, Endpoint, Form, Kind
+from airflow_remote_server.errors import BadArguments
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from airflow_remote_server.arguments import Given
+    from airflow_remote_server.argv import Values
+    from airflow_remote_server.settings import Settings
+
+MAX_ARGUMENT_BYTES = 131071
+"""Longest argument of a Linux process: MAX_ARG_STRLEN (32 pages) less the closing NUL."""
+
+TRUE = frozenset({"", "true", "1", "yes", "on"})
+FALSE = frozenset({"false", "0", "no", "off"})
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint at the known name that is most alike, to be put behind an error; "" when none is."""
+    close = get_close_matches(name[:100], sorted(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def flag(value: Any) -> bool | None:
+    """Read a flag: presence or an empty value sets it. None when it is not one."""
+    if isinstance(value, bool):
+        return value
+    text = str(value).lower() if isinstance(value, (str, int)) else None
+    return True if text in TRUE else False if text in FALSE else None
+
+
+def choose(endpoint: Endpoint, given: Given) -> tuple[Form, Given]:
+    """Find the form of an endpoint that a request means.
+
+    :param endpoint: the endpoint
+    :param given: the arguments of the request
+    :returns: the form, and the arguments without those that only chose it
+    :raises BadArguments: when several are meant, or ``cmd`` names none
+    """
+    named = {form.name: form for form in endpoint.forms if form.name}
+    if not named:
+        return endpoint.forms[0], given
+    rest = dict(given)
+    chosen = {name: rest.pop(name) for name in named if name in rest}
+    for name in [name for name, values in chosen.items() if not named[name].takes]:
+        state = flag(chosen[name][0])
+        if state is None:
+            raise BadArguments(f"{name!r} is a flag: true or false")
+        if not state:
+            del chosen[name]
+    for cmd in map(str, rest.pop("cmd", [])):
+        if cmd not in named:
+            raise BadArguments(f"no such cmd: {cmd[:40]!r}; one of {', '.join(named)}{nearest(cmd, named)}")
+        chosen.setdefault(cmd, [])
+    if len(chosen) > 1:
+        raise BadArguments(f"{' and '.join(sorted(chosen))} do not go together: give one of them")
+    if not chosen:
+        return endpoint.forms[0], rest
+    [(name, values)] = chosen.items()
+    form = named[name]
+    if form.takes and values and not (form.takes in rest and flag(values[0]) is True):
+        rest[form.takes] = [*rest.get(form.takes, []), *values]
+    return form, rest
+
+
+class Validator:
+    """Turn what was given for one form into values for its command line.
+
+    :param form: the form
+    :param settings: where files may be, and what is sensitive
+    """
+
+    def __init__(self, form: Form, settings: Settings) -> None:
+        self.form = form
+        self.settings = settings
+        self.problems: list[str] = []
+        self.known = {
+            name: argument for argument in form.arguments for name in (argument.name, *argument.aliases)
+        }
+
+    def __call__(self, given: Given, ignore_unknown: bool = False) -> tuple[Values, dict[str, FileStorage]]:
+        """Validate.
+
+        :param given: the arguments of a request
+        :param ignore_unknown: drop arguments that the form does not have, as the ancestor did
+        :returns: the values, and the uploads, by argument name
+        :raises BadArguments: naming every problem
+        """
+        values: Values = {}
+        uploads: dict[str, FileStorage] = {}
+        names: dict[str, list[Any]] = {}
+        for name, found in given.items():
+            argument = self.known.get(name)
+            if argument is not None:
+                names.setdefault(argument.name, []).extend(found)
+            elif not ignore_unknown:
+                self.problems.append(f"unknown argument {name!r}{nearest(name, self.known)}")
+        for argument in self.form.arguments:
+            found = names.get(argument.name, [])
+            value = self.value(argument, found) if found else None
+            if isinstance(value, FileStorage):
+                uploads[argument.name] = value
+            elif value is not None:
+                values[argument.name] = value
+            elif argument.default is not None:
+                values[argument.name] = argument.default
+        self.complete(values, uploads, names)
+        if self.problems:
+            raise BadArguments("; ".join(self.problems))
+        return values, uploads
+
+    def complete(self, values: Values, uploads: dict[str, FileStorage], names: dict[str, list[Any]]) -> None:
+        """Note what is missing, all of it at once, and fill in what follows from the rest."""
+        wanted = [argument.name for argument in self.form.arguments if argument.required]
+        had = {*values, *uploads, *(name for name, found in names.items() if any(found))}
+        missing = [name for name in wanted if name not in had]
+        if missing:
+            self.problems.append(f"missing: {', '.join(missing)}")
+        one_of = self.form.one_of
+        if one_of and not any(name in values for name in one_of):
+            self.problems.append(f"missing: one of {', '.join(one_of)}")
+        elif one_of and self.form.mirrored:
+            first = next(values[name] for name in one_of if name in values)
+            for name in one_of:
+                values.setdefault(name, first)
+
+    def value(self, argument: Argument, found: list[Any]) -> str | bool | list[str] | FileStorage | None:
+        """The value of one argument; None when it has none or a problem was noted."""
+        if argument.repeatable:
+            found = [text for item in found for text in (item if isinstance(item, list) else [item])]
+            texts = [self.one(argument, item) for item in found]
+            return [text for text in texts if isinstance(text, str)] or None
+        if len(found) > 1:
+            self.problems.append(f"{argument.name!r} is given {len(found)} times")
+            return None
+        return self.one(argument, found[0])
+
+    def one(self, argument: Argument, item: Any) -> str | bool | FileStorage | None:
+        """One value, checked and converted by the argument's kind."""
+        try:
+            if argument.kind is Kind.FLAG:
+                return self.flag(argument, item)
+            if argument.refused:
+                raise ValueError(argument.refused)
+            if argument.kind is Kind.UPLOAD:
+                return self.upload(item)
+            text = self.text(argument, item)
+            if text == "" and not argument.allow_empty:
+                return None
+            return self.check(argument, text)
+        except ValueError as error:
+            self.problems.append(f"{argument.name!r}: {error}")
+            return None
+
+    def flag(self, argument: Argument, item: Any) -> bool | None:
+        """A flag; one that is refused may still be off."""
+        state = flag(item)
+        if state is None:
+            raise ValueError("a flag: true, 1, yes, on or empty; false, 0, no or off")
+        if state and argument.refused:
+            raise ValueError(argument.refused)
+        return None if argument.refused else state
+
+    def upload(self, item: Any) -> FileStorage:
+        """A file that came with the request."""
+        if not isinstance(item, FileStorage) or not item.filename:
+            raise ValueError("send the file itself, in a multipart form (curl -F name=@file)")
+        return item
+
+    def text(self, argument: Argument, item: Any) -> str:
+        """Any value as the text of one word of a command line."""
+        if isinstance(item, FileStorage):
+            raise ValueError("a text, not a file")
+        if isinstance(item, (dict, list)) and argument.kind is Kind.JSON_OBJECT:
+            item = json.dumps(item)
+        if isinstance(item, (bool, dict, list)):
+            raise ValueError(f"a text, not JSON's {json.dumps(item)[:40]}")
+        text = item if isinstance(item, str) else json.dumps(item)
+        if "\0" in text:
+            raise ValueError("holds a NUL, which no argument can")
+        if text == "--":
+            # argparse of Python <= 3.12 drops it wherever it stands (CPython issue 59317).
+            raise ValueError("a lone -- cannot be given to a command")
+        try:
+            size = len(text.encode())
+        except UnicodeEncodeError:
+            raise ValueError("not valid Unicode: it holds a lone surrogate") from None
+        if size > MAX_ARGUMENT_BYTES:
+            raise ValueError(f"{size} bytes; an argument has at most {MAX_ARGUMENT_BYTES}")
+        if argument.two_tokens and text.startswith("-"):
+            raise ValueError("cannot begin with -")
+        return text
+
+    def check(self, argument: Argument, text: str) -> str:
+        """The text of one argument, checked by its kind."""
+        kind = argument.kind
+        if argument.choices and text not in argument.choices:
+            raise ValueError(f"one of {', '.join(argument.choices)}, not {text[:40]!r}")
+        if kind is Kind.INTEGER and not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
+            raise ValueError(f"a whole number, not {text[:40]!r}")
+        if kind is Kind.JSON_OBJECT:
+            self.json_object(text)
+        if kind is Kind.STDOUT and text != "-":
+            raise ValueError('the server writes no files: give "-" and save the answer\'s stdout')
+        if kind is Kind.DAGS_PATH:
+            return self.settings.confine(text, self.settings.dags_folder, "the DAGs folder")
+        if kind is Kind.LOG_PATH:
+            return self.settings.confine(text, self.settings.log_folder, "Airflow's log folder")
+        return text
+
+    def json_object(self, text: str) -> None:
+        """Refuse what is not a JSON object."""
+        try:
+            document = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"not valid JSON: {error}") from None
+        if not isinstance(document, dict):
+            raise ValueError("must be a JSON object")

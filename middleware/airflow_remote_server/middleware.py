@@ -1,0 +1,75 @@
+"""The WSGI middleware: is the path ours? then the API, else the wrapped application. Nothing else."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from airflow_remote_server.settings import Settings
+
+PREFIX = "/admin/rest_api"
+
+
+def split_path(script_name: str, path_info: str, base_path: str = "") -> tuple[str, str] | None:
+    """Split a request's path at the API's prefix.
+
+    The prefix may stand anywhere around the border of SCRIPT_NAME and PATH_INFO: outside Airflow's own
+    dispatcher the base path is still in PATH_INFO, inside it is in SCRIPT_NAME, and a front server may
+    have moved that border (gunicorn's SCRIPT_NAME header), so both are read as one path first.
+
+    :param script_name: SCRIPT_NAME of the WSGI environ (PEP 3333)
+    :param path_info: PATH_INFO of the WSGI environ
+    :param base_path: the path of Airflow's ``base_url``, without a trailing slash; "" when there is none
+    :returns: SCRIPT_NAME and PATH_INFO as the API sees them, or None when the path is not the API's
+    """
+    joined = script_name + path_info
+    for lead in {base_path: None, "": None}:
+        for outer, path in (("", joined), (script_name, path_info)):
+            head = lead + PREFIX
+            if path.startswith(head) and path[len(head) : len(head) + 1] in ("", "/"):
+                return outer + head, path[len(head) :]
+    return None
+
+
+class RestApiMiddleware:
+    """Serve the Airflow command line below ``/admin/rest_api``; leave every other request alone.
+
+    Nothing is imported, read or opened until the first request for the API: gunicorn builds this in its
+    master process and forks the workers afterwards.
+
+    :param app: the WSGI application to wrap
+    :param settings: a configuration; by default it is read from Airflow's at the first request
+    """
+
+    def __init__(self, app: WSGIApplication, settings: Settings | None = None) -> None:
+        self.app = app
+        self._settings = settings
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if PREFIX in environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "") and self.serves(environ):
+            return self.api(environ, start_response)
+        return self.app(environ, start_response)
+
+    def serves(self, environ: WSGIEnvironment) -> bool:
+        """Tell whether a request is the API's.
+
+        :param environ: the WSGI environ, which is not changed
+        """
+        script_name, path_info = environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", "")
+        return split_path(script_name, path_info, self.api.base_path) is not None
+
+    @cached_property
+    def api(self) -> Api:
+        """The application behind the prefix, made at the first request for it."""
+        from airflow_remote_server.api import Api
+
+        return Api(self._settings)
+
+
+if TYPE_CHECKING:
+    from airflow_remote_server.api import Api

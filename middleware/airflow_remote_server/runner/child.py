@@ -1,0 +1,152 @@
+"""Inside the process that runs one command: Airflow's own ``main``, with its output kept clean.
+
+Started as ``python -m airflow_remote_server.runner.child FD``; FD is a file that holds JSON:
+``{"program": ..., "argv": [...], "title": ...}``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import sys
+import sysconfig
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_remote_server.runner import RESULT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MODULES = frozenset({"airflow.utils.serve_logs", "airflow.utils.serve_logs.core"})
+"""The modules that may be run as programs."""
+
+INSTALLED = (
+    *{sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")},
+    str(Path(__file__).parents[1]),
+    "<frozen",
+)
+"""Where code that is not a user's (a DAG's, a plugin's) comes from."""
+
+
+TESTED_TASK_FAILED = "the task failed; `tasks test` of this Airflow exits with 0 all the same"
+
+
+def load(program: str, argv: list[str]) -> Callable[[], object]:
+    """Import a program, and make it ready to be called.
+
+    Airflow's log handlers are made while it is imported, for the sys.stdout of that moment: give them
+    stderr, so that stdout is left to what the command prints for its user.
+
+    :param program: as ``Command.program``
+    :param argv: its arguments, which Airflow also reads from sys.argv for its audit log
+    :raises ValueError: for an unknown program
+    """
+    sys.argv = [program, *argv]
+    if program in MODULES:
+        return lambda: runpy.run_module(program, run_name="__main__", alter_sys=True)
+    if program not in ("airflow", "airflow-remote-server"):
+        raise ValueError(f"unknown program {program!r}")
+    stdout, sys.stdout = sys.stdout, sys.stderr
+    try:
+        from airflow.__main__ import main
+
+        from airflow_remote_server.integrations import installed
+
+        installed().logs_to_stderr()
+        if argv[:2] == ["tasks", "test"]:
+            return warn_of_failure(main, installed().watch_tested_task())
+        if program == "airflow":
+            return main  # type: ignore[no-any-return]  # Airflow is not typed here
+        from airflow_remote_server.actions import main as action
+
+        return lambda: action(argv)
+    finally:
+        sys.stdout = stdout
+
+
+def warn_of_failure(main: Callable[[], object], failed: Callable[[], bool]) -> Callable[[], str]:
+    """A main function that returns a warning when a task failed and the exit code hides it."""
+
+    def run() -> str:
+        main()
+        return TESTED_TASK_FAILED if failed() else ""
+
+    return run
+
+
+def call(function: Callable[[], object]) -> dict[str, Any]:
+    """Call a program's main function as Python itself would, and tell how it ended.
+
+    :param function: it returns a warning or anything else, or raises SystemExit or anything else
+    :returns: the content of ``result.json``
+    """
+    try:
+        said = function()
+    except SystemExit as error:
+        code = error.code
+        message = "" if code is None or isinstance(code, int) else str(code)
+        if message:
+            print(message, file=sys.stderr)
+        exit_code = code if isinstance(code, int) else int(bool(message))
+        return {"exit_code": exit_code & 0xFF, **describe(error, message)}
+    except BaseException as error:
+        frames = error.__traceback__
+        while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
+            frames = frames.tb_next  # a local command's traceback begins in Airflow
+        traceback.print_exception(type(error), error, frames)
+        return {"exit_code": 1, **describe(error, str(error))}
+    warning = said if isinstance(said, str) else ""
+    return {"exit_code": 0, "exceptions": [], "raised_in": "", "in_user_code": False, "message": warning}
+
+
+def describe(error: BaseException, message: str) -> dict[str, Any]:
+    """What the server needs to know of an exception.
+
+    :param error: the exception that ended the command
+    :param message: its text for the user
+    """
+    chain: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in chain:
+        chain.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    names = [[base.__name__ for base in type(link).__mro__ if base is not object] for link in chain]
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    raised_in = f"{frames[-1].f_globals.get('__name__', '')}.{frames[-1].f_code.co_name}" if frames else ""
+    users = any(not frame.f_code.co_filename.startswith(INSTALLED) for frame in frames)
+    return {"exceptions": names, "raised_in": raised_in, "in_user_code": users, "message": message}
+
+
+def write_result(folder: Path, result: dict[str, Any]) -> None:
+    """Write ``result.json`` so that it is seen whole or not at all.
+
+    :param folder: the command's folder
+    :param result: its content
+    """
+    partial = folder / f"{RESULT}.partial"
+    partial.write_text(json.dumps(result), "utf-8")
+    partial.replace(folder / RESULT)
+
+
+def main() -> None:
+    """Run the command that the inherited file describes."""
+    folder = Path.cwd()
+    sys.path[:] = [entry for entry in sys.path if entry not in ("", str(folder))]  # -m puts it first
+    with os.fdopen(int(sys.argv[1]), encoding="utf-8") as file:
+        spec = json.load(file)
+    try:
+        from setproctitle import setproctitle
+    except ImportError:
+        pass
+    else:
+        setproctitle(spec["title"])
+    result = call(lambda: load(spec["program"], spec["argv"])())
+    write_result(folder, result)
+    sys.exit(result["exit_code"])
+
+
+if __name__ == "__main__":
+    main()

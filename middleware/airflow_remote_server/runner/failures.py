@@ -1,0 +1,90 @@
+"""How a command failed, as the HTTP answer it deserves.
+
+The class of the exception that ended it decides, not its text: texts are for people, and change.
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+from airflow_remote_server.errors import BadArguments, CommandFailed, Conflict, NotFound
+
+if TYPE_CHECKING:
+    from airflow_remote_server.errors import ApiError
+    from airflow_remote_server.runner import Outcome
+
+CLASSES: tuple[tuple[type[ApiError], frozenset[str]], ...] = (
+    (
+        NotFound,
+        frozenset(
+            {
+                "AirflowNotFoundException",
+                "DagCodeNotFound",
+                "DagNotFound",
+                "DagRunNotFound",
+                "NoResultFound",
+                "PoolNotFound",
+                "TaskInstanceNotFound",
+                "TaskNotFound",
+            }
+        ),
+    ),
+    (
+        Conflict,
+        frozenset(
+            {"AlreadyRunningBackfill", "DagRunAlreadyExists", "IntegrityError", "MultipleResultsFound"}
+        ),
+    ),
+    (
+        BadArguments,
+        frozenset(
+            {"AirflowBadRequest", "JSONDecodeError", "ParamValidationError", "ParserError", "ValueError"}
+        ),
+    ),
+)
+"""Names of Airflow's, SQLAlchemy's and pendulum's exceptions; the first row that one stands in decides."""
+
+LOOK_UPS = frozenset(
+    {
+        "airflow.utils.cli.get_bagged_dag",
+        "airflow.utils.cli.get_dag",
+        "airflow.utils.cli.get_db_dag",
+    }
+)
+"""Functions of Airflow that say "no such DAG" by a plain AirflowException (2.11, 3.3)."""
+
+
+def classify(outcome: Outcome, stderr: str) -> ApiError:
+    """The answer to a command that failed.
+
+    :param outcome: how it ended, with an exit code other than 0
+    :param stderr: what it printed there, for the message when the exception has none
+    """
+    message = last_line(outcome.message) or last_line(stderr)
+    if outcome.exit_code < 0:
+        name = signal.Signals(-outcome.exit_code).name
+        return CommandFailed(f"the command was ended by {name}")
+    message = message or f"the command ended with exit code {outcome.exit_code}"
+    if outcome.exit_code == 2 and outcome.exceptions and outcome.exceptions[0][0] == "SystemExit":
+        return BadArguments(message)  # argparse's own exit code
+    if outcome.in_user_code:
+        return CommandFailed(message)  # a task may raise anything, and means nothing of ours by it
+    for names in outcome.exceptions:
+        for answer, known in CLASSES:
+            if not known.isdisjoint(names):
+                return answer(message)
+        if outcome.raised_in in LOOK_UPS and "AirflowException" in names:
+            return NotFound(message)
+    return CommandFailed(message)
+
+
+def last_line(text: str) -> str:
+    """The line of a text that is its message: the last that says something.
+
+    :param text: a message, or all that a command printed on stderr
+    """
+    # SQLAlchemy's messages end with a link to its documentation.
+    lines = [line.strip() for line in text.splitlines()]
+    lines = [line for line in lines if line and not line.startswith("(Background on this error")]
+    return lines[-1] if lines else ""

@@ -1,0 +1,179 @@
+"""The configuration, as one frozen object. Nothing else reads airflow.cfg or its environment variables.
+
+Keys are those of ``[rest_api_plugin]``, and the seed's token in ``[webserver]``. Like all of Airflow's they
+can be set by ``AIRFLOW__SECTION__KEY``, and the token also by ``..._CMD`` and ``..._SECRET``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airflow_remote_server.masking import SENSITIVE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TOKEN_KEY = "rest_api_plugin_expected_http_token"  # noqa: S105 - a name
+TOKEN_SECTIONS = ("webserver", "rest_api_plugin")
+SECTION = "rest_api_plugin"
+MEBIBYTE = 1 << 20
+
+
+class SettingsError(Exception):
+    """Raised when the configuration cannot be used; the message names the key and what it must be."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the server side was told.
+
+    :param token: the expected token; None when none is configured
+    :param allow_anonymous: without a token, serve every peer instead of loopback peers
+    :param base_path: the path of Airflow's ``base_url``, without a trailing slash
+    :param proxy_fix: arguments of werkzeug's ProxyFix; None when ``enable_proxy_fix`` is off
+    :param dags_folder: where DAG files are
+    :param log_folder: where Airflow's log files are
+    :param state_dir: our own folder, private to the webserver's user
+    :param airflow_major: 2 or 3
+    :param executor: ``[core] executor``
+    :param max_body_bytes: largest request body
+    :param max_output_bytes: most that a command may print before it is stopped
+    :param command_timeout: seconds a command may run; below the webserver's own time-out for its workers
+    :param sensitive_names: parts of names whose values are masked, in lower case
+    """
+
+    token: str | None = field(repr=False)
+    airflow_major: int
+    dags_folder: Path
+    log_folder: Path
+    state_dir: Path
+    allow_anonymous: bool = False
+    base_path: str = ""
+    proxy_fix: Mapping[str, int] | None = None
+    executor: str = ""
+    max_body_bytes: int = 16 * MEBIBYTE
+    max_output_bytes: int = 16 * MEBIBYTE
+    command_timeout: float = 100.0
+    sensitive_names: frozenset[str] = SENSITIVE
+
+    @staticmethod
+    def confine(text: str, folder: Path, what: str) -> str:
+        """Resolve a path that must be inside a folder, links included.
+
+        :param text: absolute, or relative to the folder; ``DAGS_FOLDER/`` in front is dropped, as Airflow
+            writes it itself
+        :param folder: the folder
+        :param what: the folder, for people
+        :returns: the absolute path, with no link left in it
+        :raises ValueError: when it is not inside
+        """
+        root = folder.resolve()
+        try:
+            path = (root / text.removeprefix("DAGS_FOLDER/")).resolve()
+        except (OSError, RuntimeError, ValueError):
+            raise ValueError(f"not a path inside {what}") from None
+        if path != root and root not in path.parents:
+            raise ValueError(f"must be a path inside {what}")
+        return str(path)
+
+
+def token_is_configured(conf: Any) -> bool:
+    """Whether any of the token's keys is there, without running its command.
+
+    :param conf: Airflow's configuration
+    """
+    return any(
+        conf.has_option(section, TOKEN_KEY + suffix)
+        for section in TOKEN_SECTIONS
+        for suffix in ("_cmd", "_secret", "")
+    )
+
+
+def register_token_as_sensitive(conf: Any) -> None:
+    """Make Airflow hide the token where it shows its configuration, and honour ``_cmd`` and ``_secret``.
+
+    :param conf: Airflow's configuration; ``sensitive_config_values`` is its set of (section, key)
+    """
+    conf.sensitive_config_values.update((section, TOKEN_KEY) for section in TOKEN_SECTIONS)
+
+
+def base_path() -> str:
+    """The path of Airflow's ``base_url``, without a trailing slash; "" when there is none."""
+    from airflow import __version__ as airflow_version
+    from airflow.configuration import conf
+
+    section = "webserver" if airflow_version.startswith("2.") else "api"
+    return urlsplit(conf.get(section, "base_url", fallback="") or "").path.rstrip("/")
+
+
+def from_airflow() -> Settings:
+    """Read the configuration of the installed Airflow.
+
+    :raises SettingsError: naming the key that cannot be used
+    """
+    from airflow import __version__ as airflow_version
+    from airflow.configuration import AIRFLOW_HOME, conf
+
+    register_token_as_sensitive(conf)
+    major = int(airflow_version.split(".", 1)[0])
+    web = "webserver" if major < 3 else "api"
+    home = Path(AIRFLOW_HOME)
+    return Settings(
+        token=_token(conf),
+        airflow_major=major,
+        allow_anonymous=_read(conf.getboolean, SECTION, "allow_anonymous", False),
+        base_path=base_path(),
+        proxy_fix=_proxy_fix(conf, web, major),
+        dags_folder=Path(_read(conf.get, "core", "dags_folder", str(home / "dags"))),
+        log_folder=Path(_read(conf.get, "logging", "base_log_folder", str(home / "logs"))),
+        state_dir=Path(_read(conf.get, SECTION, "state_dir", str(home / "rest_api"))),
+        executor=_read(conf.get, "core", "executor", ""),
+        max_body_bytes=_positive(conf, "max_body_bytes", Settings.max_body_bytes, int),
+        max_output_bytes=_positive(conf, "max_output_bytes", Settings.max_output_bytes, int),
+        command_timeout=_positive(conf, "command_timeout", Settings.command_timeout, float),
+        sensitive_names=SENSITIVE | _names(_read(conf.get, "core", "sensitive_var_conn_names", "")),
+    )
+
+
+def _names(listed: str) -> frozenset[str]:
+    return frozenset(name.strip().lower() for name in (listed or "").split(",") if name.strip())
+
+
+def _read(getter: Any, section: str, key: str, fallback: Any) -> Any:
+    try:
+        return getter(section, key, fallback=fallback)
+    except Exception as error:
+        raise SettingsError(f"[{section}] {key} cannot be read: {error}") from error
+
+
+def _positive(conf: Any, key: str, fallback: float, kind: type) -> Any:
+    value = _read(conf.get, SECTION, key, fallback)
+    try:
+        number = kind(value)
+    except ValueError:
+        number = 0
+    if not number > 0:
+        raise SettingsError(f"[{SECTION}] {key} must be a number above 0, not {value!r}")
+    return number
+
+
+def _token(conf: Any) -> str | None:
+    for section in TOKEN_SECTIONS:
+        if not any(conf.has_option(section, TOKEN_KEY + suffix) for suffix in ("_cmd", "_secret", "")):
+            continue
+        token = str(_read(conf.get, section, TOKEN_KEY, "") or "").strip()
+        if not token:
+            # An empty value is a deployment accident (an unset secret), not a wish for an open API.
+            raise SettingsError(f"[{section}] {TOKEN_KEY} is set but empty: remove it, or give it a value")
+        return token
+    return None
+
+
+def _proxy_fix(conf: Any, section: str, major: int) -> dict[str, int] | None:
+    if major >= 3 or not _read(conf.getboolean, section, "enable_proxy_fix", False):
+        return None  # Airflow 3 leaves forwarded headers to uvicorn, which is in front of us
+    hops = ("x_for", "x_proto", "x_host", "x_port", "x_prefix")
+    return {hop: _read(conf.getint, section, f"proxy_fix_{hop}", 1) for hop in hops}
