@@ -74,7 +74,10 @@ environments: ## all virtual environments, without doing anything in them
 # --no-deps: the file is the complete, exact list. The project itself goes in last, as a link to this checkout; one
 # at a time, because its metadata is built in the checkout.
 .venv/%/.installed: requirements/%.txt setup.py
-	@echo "installing .venv/$* (takes a minute, once)"
+	@echo "installing .venv/$* (takes a minute, once)" >&2
+	@test -x $(call python,$*) || $(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' || { \
+		echo "this needs Python 3.11 (3.10 to 3.12 may do); name one with PYTHON=..." >&2; exit 1; }
+	@# Debian's Python may come without ensurepip; then the pip outside fills the environment.
 	@test -x $(call python,$*) || $(PYTHON) -m venv .venv/$* >/dev/null 2>&1 || \
 		$(PYTHON) -m venv --clear --without-pip .venv/$*
 	@$(call python,$*) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m pip -qq --python $(call python,$*) install pip

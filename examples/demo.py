@@ -24,7 +24,7 @@ COMMANDS = (
 )
 
 
-class Interrupted(Exception):  # noqa: N818 (an order, not an error)
+class Interrupted(Exception):
     """Raised when the user, or the system, ends the demonstration."""
 
 

@@ -15,6 +15,7 @@ import argparse
 import base64
 import configparser
 import contextlib
+import errno
 import fcntl
 import os
 import secrets
@@ -224,7 +225,8 @@ def serve(options: argparse.Namespace, home: Path, stop: Stop) -> int:
     env = environment(options, home, major, port)
     url = url_of(options.host, port) + configured_base_path(env, home, major)
 
-    print(f"airflow {airflow} in {home}, way in: {options.way}", file=sys.stderr, flush=True)
+    login = "; user admin, password admin" if major == 2 else ""
+    print(f"airflow {airflow} in {home}, way in: {options.way}{login}", file=sys.stderr, flush=True)
     if not run_preparation(options, home, env, stop):
         return 0
 
@@ -233,8 +235,6 @@ def serve(options: argparse.Namespace, home: Path, stop: Stop) -> int:
         try:
             if wait_until_answering(server, url + health_path(major), stop):
                 print(f"ready: {url}/admin/rest_api/", flush=True)
-                if major == 2:
-                    print("Airflow's own pages: user admin, password admin", file=sys.stderr, flush=True)
             while not stop.requested and server.exit_code() is None:
                 time.sleep(POLL)
             code = server.exit_code()
@@ -262,12 +262,12 @@ def free_port(host: str, port: int) -> int:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-            # Bound without listening does not say that nobody listens on the same address with SO_REUSEPORT.
+            # Listening too: to be bound does not exclude a listener that allows others beside it.
             probe.listen(1)
         except OSError as error:
-            raise ServeError(
-                f"port {port} on {host} cannot be used: {error.strerror}; choose another"
-            ) from error
+            if error.errno == errno.EADDRINUSE:
+                raise ServeError(f"port {port} is taken; choose another: --port N (make: PORT=N)") from None
+            raise ServeError(f"cannot listen on {host} port {port}: {error.strerror}") from error
         return int(probe.getsockname()[1])
 
 

@@ -103,6 +103,8 @@ class Api:
         except Exception:
             log.exception("The REST API failed on %s %r", request.method, request.path)
             response = respond(envelope.failure(call_time, DEFECT), DEFECT.status)
+        finally:
+            request.close()
         return response(environ, start_response)
 
     def dispatch(self, request: Request, call_time: datetime) -> Response:
@@ -128,7 +130,8 @@ class Api:
             self.authenticate(request)
         try:
             if request.method == "OPTIONS":
-                return Response(status=204, headers={"Allow": ", ".join(sorted(adapter.allowed_methods()))})
+                allowed = {"OPTIONS", *adapter.allowed_methods()}
+                return Response(status=204, headers={"Allow": ", ".join(sorted(allowed))})
             if not route:
                 raise self.unrouted(request, found["error"])
             handler: Callable[..., Response] = getattr(self, f"handle_{route}")

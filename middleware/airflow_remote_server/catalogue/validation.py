@@ -170,7 +170,7 @@ class Validator:
         """A flag; one that is refused may still be off."""
         state = flag(item)
         if state is None:
-            raise ValueError("a flag: true, 1, yes, on or empty; false, 0, no or off")
+            raise ValueError("a flag is true, 1, yes, on or empty, or false, 0, no, off")
         if state and argument.refused:
             raise ValueError(argument.refused)
         return None if argument.refused else state

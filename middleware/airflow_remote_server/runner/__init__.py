@@ -69,15 +69,15 @@ class Outcome:
         """
         try:
             said: dict[str, Any] = json.loads((folder / RESULT).read_text("utf-8"))
-        except (OSError, ValueError):
-            return cls(exit_code)
-        return cls(
-            exit_code,
-            tuple(tuple(names) for names in said["exceptions"]),
-            said["raised_in"],
-            said["in_user_code"],
-            said["message"],
-        )
+            return cls(
+                exit_code,
+                tuple(tuple(names) for names in said["exceptions"]),
+                said["raised_in"],
+                said["in_user_code"],
+                said["message"],
+            )
+        except (OSError, ValueError, TypeError, KeyError):
+            return cls(exit_code)  # it was killed, or went astray
 
 
 class Process(Protocol):

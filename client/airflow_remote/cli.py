@@ -1,0 +1,238 @@
+"""The program ``airflow-remote``: its global options, and how it ends.
+
+A setting is taken from its option; if that is not given, from the environment (``AIRFLOW_REMOTE_URL``,
+``AIRFLOW_REMOTE_TOKEN``); and the URL else is http://localhost:8080. With ``AIRFLOW_REMOTE_DEBUG=1`` the
+traceback of a failure is shown; the token is masked in it, as in everything that is said here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import click
+
+from airflow_remote import __version__, output
+from airflow_remote.client import Client, Result
+from airflow_remote.commands import Commands, canonical
+from airflow_remote.errors import AnsweredError, ClosedPipeError, CommandFailedError, RemoteError
+from airflow_remote.exit_status import ExitStatus, of_command
+from airflow_remote.files import Export
+from airflow_remote.output import PROGRAM, note
+from airflow_remote.transport import DEFAULT_TIMEOUT, DEFAULT_URL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_remote.body import Value
+
+DEBUG = "AIRFLOW_REMOTE_DEBUG"
+COMPLETION = "_AIRFLOW_REMOTE_COMPLETE"
+
+
+@dataclass
+class Invocation:
+    """One run of the program: what its global options say. Calling it runs a command."""
+
+    url: str = DEFAULT_URL
+    token: str = field(default="", repr=False)
+    timeout: float = DEFAULT_TIMEOUT
+    as_json: bool = False
+
+    def __call__(self, name: str, arguments: dict[str, Value], destination: str | None) -> int:
+        """Run a command and write what it printed.
+
+        :param name: the endpoint
+        :param arguments: by name
+        :param destination: the local file for what it prints; None or "-" for standard output
+        :returns: the exit status
+        :raises RemoteError: when it did not work, and a line of ours is to be written about it
+        """
+        client = Client(self.url, self.token, self.timeout)
+        with ExitStack() as stack:
+            to_file = destination not in (None, "-")
+            export = stack.enter_context(Export(str(destination))) if to_file else None
+            try:
+                result = client.run(name, arguments)
+            except AnsweredError as error:
+                return self.failed(error)
+            if export is not None:
+                export.write(result.stdout or "")
+        if self.as_json:
+            output.document(result.envelope)
+            return ExitStatus.OK
+        if export is None:
+            show_stdout(result)
+        show_stderr(result)
+        if result.warning:
+            note(f"warning: {result.warning}")
+        return ExitStatus.OK
+
+    def failed(self, error: AnsweredError) -> int:
+        """Write an answer that says what went wrong; the exit status.
+
+        :raises AnsweredError: when a line of ours is to be written about it
+        """
+        if self.as_json:
+            output.document(error.result.envelope)
+            return status_of(error)
+        output.to_stdout(error.result.stdout or "")
+        show_stderr(error.result)
+        if isinstance(error, CommandFailedError) and error.message in (error.result.stderr or ""):
+            return status_of(error)
+        raise error
+
+
+def show_stdout(result: Result) -> None:
+    """Write what a command printed, or what the server says where there was none."""
+    if result.stdout is not None:
+        output.to_stdout(result.stdout)
+    elif result.output:
+        output.to_stdout(f"{result.output}\n")
+
+
+def show_stderr(result: Result) -> None:
+    """Write what a command printed to standard error; a line of ours begins a new line."""
+    text = result.stderr or ""
+    output.to_stderr(text)
+    if text and not text.endswith("\n") and (result.warning or not result.ok):
+        output.to_stderr("\n")
+
+
+def status_of(error: RemoteError) -> int:
+    """The exit status for an error: the command's own, where it has one."""
+    if isinstance(error, CommandFailedError) and error.result.exit_code:
+        return of_command(error.result.exit_code)
+    return error.exit_status
+
+
+class Program(Commands):
+    """The commands, with the program's own help around them."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write about the environment and the exit statuses."""
+        with formatter.section("Environment"):
+            formatter.write_dl(
+                [
+                    ("AIRFLOW_REMOTE_URL", "as --url"),
+                    ("AIRFLOW_REMOTE_TOKEN", "as --token, and not seen in a list of processes as that is"),
+                    (DEBUG, "1 shows the traceback of a failure"),
+                ]
+            )
+        with formatter.section("Exit status"):
+            formatter.write_text("That of the command, once it has run. Otherwise:")
+            formatter.write_paragraph()
+            formatter.write_dl([(str(int(status)), status.meaning) for status in ExitStatus])
+
+
+@click.group(
+    cls=Program,
+    name=PROGRAM,
+    no_args_is_help=False,
+    help="Run a command of Apache Airflow on a remote Airflow, as if it were here.\n\n"
+    "Names of commands and options can be written with - or _. What begins with - and is no option "
+    "goes behind --, or behind = as in --conf=-x.",
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "token_normalize_func": canonical,
+        "max_content_width": 100,
+    },
+)
+@click.option("--url", envvar="AIRFLOW_REMOTE_URL", help=f"URL of Airflow's webserver [{DEFAULT_URL}].")
+@click.option("--token", envvar="AIRFLOW_REMOTE_TOKEN", help="Token of the server's REST API.")
+@click.option(
+    "--timeout",
+    type=float,
+    default=DEFAULT_TIMEOUT,
+    metavar="SECONDS",
+    help=f"How long to wait for the answer [{DEFAULT_TIMEOUT:g}].",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print all that the server answers, as JSON.")
+@click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
+@click.pass_obj
+def program(
+    invocation: Invocation, url: str | None, token: str | None, timeout: float, as_json: bool
+) -> None:
+    """Note the global options; whether they can be used matters when something is sent."""
+    invocation.url = DEFAULT_URL if url is None else url
+    invocation.token = token or ""
+    invocation.timeout = timeout
+    invocation.as_json = as_json
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program.
+
+    :param argv: its arguments, without its name; None for those of the process
+    :returns: the exit status, one of ``ExitStatus`` or the remote command's exit code
+    """
+    invocation = Invocation()
+    try:
+        return run(list(sys.argv[1:] if argv is None else argv), invocation)
+    except ClosedPipeError as error:
+        return error.exit_status
+    except BrokenPipeError:  # from click, which writes the help
+        # Python would try once more to write what is left, and complain.
+        output.discard(sys.stdout)
+        return ExitStatus.CLOSED_PIPE
+    except (KeyboardInterrupt, click.Abort):
+        note("interrupted; a command that was sent may still be running on the server")
+        return ExitStatus.INTERRUPTED
+    except RemoteError as error:
+        explain(error.message, invocation)
+        return status_of(error)
+    except click.ClickException as error:
+        explain(usage(error), invocation)
+        return ExitStatus.USAGE
+    except OSError as error:  # from click as well; our own writing and reading raises LocalFileError
+        output.discard(sys.stdout)
+        explain(f"cannot write: {error}", invocation)
+        return ExitStatus.LOCAL_FILE
+    except Exception as error:  # a defect of ours, which a user should not have to read as a traceback
+        explain(f"internal error: {type(error).__name__}: {error} ({DEBUG}=1 shows where)", invocation)
+        return ExitStatus.SERVER_ERROR
+
+
+def run(argv: list[str], invocation: Invocation) -> int:
+    """Parse a command line and run its command.
+
+    :param argv: without the program's name
+    :param invocation: gets the global options
+    :returns: the exit status
+    """
+    instruction = os.environ.get(COMPLETION)
+    if instruction:
+        from click.shell_completion import shell_complete
+
+        return shell_complete(program, {}, PROGRAM, COMPLETION, instruction)
+    try:
+        # Not program.main(): click would turn a closed pipe into the exit status 1.
+        with program.make_context(PROGRAM, argv, obj=invocation) as context:
+            program.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    return ExitStatus.OK
+
+
+def usage(error: click.ClickException) -> str:
+    """The message for a command line that cannot be understood."""
+    message = error.format_message().rstrip(".")
+    context = getattr(error, "ctx", None)
+    return f"{message} (see {context.command_path if context else PROGRAM} --help)"
+
+
+def explain(message: str, invocation: Invocation) -> None:
+    """Say what went wrong, in one line; and show where, when that is asked for."""
+    token = invocation.token.strip()
+    if os.environ.get(DEBUG, "") not in ("", "0"):
+        trace = traceback.format_exc()
+        output.to_stderr(trace.replace(token, "***") if token else trace)
+    note(message.replace(token, "***") if token else message)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

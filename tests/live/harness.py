@@ -1,0 +1,234 @@
+"""Real webservers for the tests: start them, ask them, look into them, and end them without a trace."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Timer
+from typing import Any, TypeVar
+
+import requests
+
+from live.processes import of_home, wait_until_gone
+
+ROOT = Path(__file__).resolve().parents[2]
+VERSIONS = {"2.11": "2.11.2", "3.3": "3.3.2"}
+"""Version id (the name of its environment) to the release that is pinned there."""
+
+PREFIX = "/admin/rest_api"
+TOKEN = "the-token-of-the-live-tests"
+READY_SECONDS = 240.0
+STOP_SECONDS = 60.0
+ANSWER_SECONDS = 110.0  # above the server's own limit for a command, so that it is the server that says no
+
+T = TypeVar("T")
+
+
+@dataclass
+class Reply:
+    """An answer, as a test looks at it."""
+
+    status: int
+    headers: requests.structures.CaseInsensitiveDict[str]
+    text: str
+    seconds: float
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.json[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.json
+
+
+@dataclass
+class Server:
+    """A running webserver of Airflow's, and its AIRFLOW_HOME."""
+
+    version: str
+    home: Path
+    url: str
+    token: str | None
+    process: subprocess.Popen[str]
+    stopped: bool = False
+    services: list[int] = field(default_factory=list)
+
+    @property
+    def major(self) -> int:
+        return int(self.version.partition(".")[0])
+
+    @property
+    def release(self) -> str:
+        return VERSIONS[self.version]
+
+    @property
+    def api(self) -> str:
+        """Where the endpoints are."""
+        return f"{self.url}{PREFIX}/api/v1.0"
+
+    def ask(self, path: str, method: str = "GET", **more: Any) -> Reply:
+        """Send a request to a path below the API's prefix, with the token unless ``headers`` are given."""
+        headers = {} if self.token is None else {"rest-api-plugin-http-token": self.token}
+        more = {"headers": headers, "timeout": ANSWER_SECONDS, "allow_redirects": False, **more}
+        with requests.Session() as session:
+            session.trust_env = False  # a proxy is no way to one's own machine
+            answer = session.request(method, self.url + PREFIX + path, **more)
+        return Reply(answer.status_code, answer.headers, answer.text, answer.elapsed.total_seconds())
+
+    def get(self, endpoint: str, **arguments: Any) -> Reply:
+        """Ask an endpoint by GET; arguments go into the query."""
+        return self.ask(f"/api/v1.0/{endpoint}", params=arguments)
+
+    def post(self, endpoint: str, **more: Any) -> Reply:
+        """Ask an endpoint by POST; ``data``, ``json`` and ``files`` are those of requests."""
+        return self.ask(f"/api/v1.0/{endpoint}", method="POST", **more)
+
+    def done(self, endpoint: str, **arguments: Any) -> dict[str, Any]:
+        """Have a command done, and return the envelope of its answer."""
+        reply = self.post(endpoint, data=arguments)
+        assert reply.status == 200, reply.text
+        envelope: dict[str, Any] = reply.json
+        assert (envelope["status"], envelope["exit_code"]) == ("OK", 0), envelope
+        return envelope
+
+    def trigger(self, run_id: str, **conf: Any) -> str:
+        """Make a run of hello_remote, for a test that needs one to be there."""
+        self.done("trigger_dag", dag_id="hello_remote", run_id=run_id, conf=json.dumps(conf))
+        return run_id
+
+    def is_paused(self, dag_id: str) -> bool:
+        """Whether Airflow lists a DAG as paused."""
+        rows = {row["dag_id"]: row for row in self.done("list_dags")["result"]}
+        return {"True": True, "False": False}[rows[dag_id]["is_paused"]]
+
+    def environment(self) -> dict[str, str]:
+        """The environment of an Airflow process in this home."""
+        return {**os.environ, "AIRFLOW_HOME": str(self.home), "AIRFLOW_CONFIG": str(self.home / "airflow.cfg")}
+
+    def python(self, code: str, **environment: str) -> str:
+        """Run a snippet in Airflow's own environment, and return what it printed."""
+        done = subprocess.run(
+            [str(python_of(self.version)), "-W", "ignore", "-c", code],
+            env={**self.environment(), **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def log(self, lines: int = 60) -> str:
+        """The end of the server's log."""
+        path = self.home / "server.log"
+        text = path.read_text("utf-8", errors="replace") if path.exists() else ""
+        return "\n".join(text.splitlines()[-lines:])
+
+    def stop(self) -> None:
+        """End the server as a service manager would, and see that it leaves nothing running."""
+        if self.stopped:
+            return
+        self.stopped = True
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.communicate(timeout=STOP_SECONDS)
+        finally:
+            left = wait_until_gone(lambda: of_home(self.home), seconds=10)
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        assert not left, f"left running by the server of Airflow {self.version}: {left}"
+
+
+def python_of(version: str) -> Path:
+    """The Python of an Airflow environment."""
+    return ROOT / ".venv" / f"airflow-{version}" / "bin" / "python"
+
+
+def start(
+    version: str,
+    home: Path,
+    *,
+    token: str | None = TOKEN,
+    way: str = "plugin",
+    base_path: str = "",
+    environment: dict[str, str] | None = None,
+) -> Server:
+    """Start a webserver on a free port, and wait until it answers.
+
+    The token goes by the environment: an argument can be read by every user of a machine.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    argv = [str(python_of(version)), str(ROOT / "examples" / "serve.py"), "--port", "0", "--quiet"]
+    argv += ["--way", way, "--home", str(home), *(["--base-path", base_path] if base_path else [])]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    if token is not None:
+        env["AIRFLOW__WEBSERVER__REST_API_PLUGIN_EXPECTED_HTTP_TOKEN"] = token
+    env.update(environment or {})
+    with (home / "serve.err").open("w") as errors:
+        process = subprocess.Popen(
+            argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+    assert process.stdout is not None
+    limit = Timer(READY_SECONDS, process.terminate)
+    limit.start()
+    try:
+        line = process.stdout.readline()
+    finally:
+        limit.cancel()
+    url = line.removeprefix("ready: ").partition(PREFIX)[0]
+    server = Server(version, home, url, token, process)
+    if not line.startswith("ready: "):
+        server.stop()
+        said = (home / "serve.err").read_text()
+        raise AssertionError(f"{shlex.join(argv)} did not become ready: {said}\n{server.log()}")
+    return server
+
+
+@contextlib.contextmanager
+def running(homes: dict[str, Path], **options: Any) -> Iterator[dict[str, Server]]:
+    """Run one server of each version, started and stopped side by side, in these homes."""
+    with ThreadPoolExecutor() as pool:
+        starts = [pool.submit(start, version, home, **options) for version, home in homes.items()]
+    # The pool has waited for all of them: when one did not come up, the other must not stay.
+    servers = [job.result() for job in starts if job.exception() is None]
+    try:
+        for job in starts:
+            job.result()
+        yield {server.version: server for server in servers}
+    finally:
+        with ThreadPoolExecutor() as pool:
+            stops = [pool.submit(server.stop) for server in servers]
+        for stop in stops:
+            stop.result()
+
+
+def together(*calls: Callable[[], T]) -> list[T]:
+    """Make calls that do not depend on each other at the same time, and return their results in order."""
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        jobs = [pool.submit(call) for call in calls]
+    return [job.result() for job in jobs]
+
+
+def eventually(what: str, condition: Callable[[], T], seconds: float = 30.0) -> T:
+    """Wait for a condition, and return what it gave."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"not within {seconds:g} s: {what}")

@@ -1,0 +1,100 @@
+"""Without a token: open to this machine, as the seed has it, and to nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from live.harness import VERSIONS, Server, running
+
+CHEAP = "/api/v1.0/rest_api_plugin_version"
+OPENER = "AIRFLOW__REST_API_PLUGIN__ALLOW_ANONYMOUS"
+
+
+class TestNoToken:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def servers(cls, spare_homes: dict[str, Path]) -> Iterator[dict[str, Server]]:
+        with running(spare_homes, token=None) as servers:
+            yield servers
+
+    @pytest.fixture(params=VERSIONS)
+    def server(self, request: pytest.FixtureRequest, servers: dict[str, Server]) -> Server:
+        return servers[request.param]
+
+    def test_this_machine_runs_commands(self, server: Server) -> None:
+        assert server.get("version")["output"] == server.release
+
+    @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+    def test_the_names_of_this_machine_are_accepted(self, server: Server, host: str) -> None:
+        port = server.url.rpartition(":")[2]
+        assert server.ask(CHEAP, headers={"Host": f"{host}:{port}"}).status == 200
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"X-Forwarded-For": "203.0.113.9"},
+            {"X-Forwarded-For": "127.0.0.1"},
+            {"Forwarded": "for=203.0.113.9"},
+            {"X-Real-IP": "203.0.113.9"},
+            {"Via": "1.1 proxy"},
+            {"Host": "evil.example"},
+            {"Host": "127.0.0.1.evil.example"},
+            {"Origin": "http://evil.example"},
+            {"Origin": "null"},
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Sec-Fetch-Site": "same-site"},
+        ],
+        ids=lambda headers: " ".join(*headers.items()),
+    )
+    def test_others_are_told_how_to_set_a_token(self, server: Server, headers: dict[str, str]) -> None:
+        for path in (CHEAP, "/api/v1.0/no_such_endpoint", "/api?api=version"):
+            reply = server.ask(path, headers=headers)
+            assert (reply.status, reply["status"]) == (403, "ERROR"), reply.text
+            assert "rest_api_plugin_expected_http_token" in reply["output"]
+            assert "airflow.cfg" in reply["output"]
+            assert "\n" not in reply["output"]
+
+    def test_a_page_of_the_server_itself_is_no_other_site(self, server: Server) -> None:
+        headers = {"Origin": server.url, "Sec-Fetch-Site": "same-origin"}
+        assert server.ask(CHEAP, headers=headers).status == 200
+
+
+class TestEverybody:
+    """``allow_anonymous``, at the same time as a base_url with a path."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def servers(cls, spare_homes: dict[str, Path]) -> Iterator[dict[str, Server]]:
+        with running(spare_homes, token=None, base_path="/pre", environment={OPENER: "True"}) as servers:
+            yield servers
+
+    @pytest.fixture(params=VERSIONS)
+    def server(self, request: pytest.FixtureRequest, servers: dict[str, Server]) -> Server:
+        assert servers[request.param].url.endswith("/pre")
+        return servers[request.param]
+
+    def test_a_base_url_with_a_path_is_in_front_of_everything(self, server: Server) -> None:
+        reply = server.get("version")
+        assert (reply.status, reply["output"]) == (200, server.release), reply.text
+        redirect = server.ask("")
+        assert redirect.status == 308
+        assert redirect.headers["Location"].rpartition("/pre")[1:] == ("/pre", "/admin/rest_api/")
+        page = server.ask("/")
+        assert page.status == 200
+        assert 'href="/pre/admin/rest_api/static/style.css"' in page.text
+        assert server.ask("/static/style.css").status == 200
+
+    def test_it_is_open_through_a_proxy(self, server: Server) -> None:
+        assert server.ask(CHEAP, headers={"X-Forwarded-For": "203.0.113.9"}).status == 200
+        assert server.ask(CHEAP, headers={"Host": "airflow.example"}).status == 200
+
+    def test_it_is_still_closed_to_other_sites_pages(self, server: Server) -> None:
+        assert server.ask(CHEAP, headers={"Sec-Fetch-Site": "cross-site"}).status == 403
+        assert server.ask(CHEAP, headers={"Origin": "http://evil.example"}).status == 403
+
+    def test_the_log_warns(self, server: Server) -> None:
+        server.ask(CHEAP)
+        assert "allow_anonymous" in (server.home / "server.log").read_text("utf-8", errors="replace")

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import io
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import pytest
+from conftest import TOKEN
+
+AUTH = {"rest-api-plugin-http-token": TOKEN}
+API = "/admin/rest_api/api/v1.0"
+
+# RFC 9110, 10.2.2 allows it, and only a relative one is right behind a proxy that nobody told us of.
+pytestmark = pytest.mark.filterwarnings("ignore:Absolute URLs required for location header")
+
+
+def test_the_path_without_a_slash_leads_to_the_page(make_client: Any) -> None:
+    response = make_client().get("/admin/rest_api?x=1")
+    assert (response.status_code, response.headers["Location"]) == (308, "/admin/rest_api/?x=1")
+
+
+def test_the_redirect_stays_below_the_base_path(make_client: Any) -> None:
+    response = make_client(base_path="/pre").get("/pre/admin/rest_api")
+    assert response.headers["Location"] == "/pre/admin/rest_api/"
+
+
+def test_the_page_names_every_endpoint_and_holds_no_secret(make_client: Any) -> None:
+    response = make_client().get("/admin/rest_api/")
+    assert response.content_type == "text/html; charset=utf-8"
+    for name in ("trigger_dag", "deploy_dag", "refresh_all_dags"):
+        assert f"/admin/rest_api/api/v1.0/{name}" in response.text
+    assert TOKEN not in response.text
+    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+
+
+def test_the_page_shows_names_from_outside_as_text(make_client: Any) -> None:
+    response = make_client().get("/admin/rest_api/", headers={"Host": "x<script>"})
+    assert "<script>" not in response.text
+
+
+def test_an_endpoint_that_needs_no_command_answers_with_the_whole_envelope(ask: Any) -> None:
+    from airflow_remote_server import __version__
+
+    status, envelope = ask("rest_api_plugin_version")
+    assert status == 200
+    assert envelope["output"] == __version__
+    assert (envelope["status"], envelope["http_response_code"], envelope["arguments"]) == ("OK", 200, {})
+    for name in ("call_time", "response_time"):
+        assert envelope[name].endswith(" GMT")
+        assert parsedate_to_datetime(envelope[name])
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "hint"),
+    [
+        ("/api/v1.0/trigger_dg", 404, "did you mean 'trigger_dag'?"),
+        ("/api/v1.0/wrkers", 404, "did you mean 'workers'?"),
+        ("/api?api=varibles", 404, "did you mean 'variables'?"),
+        ("/api", 400, "api=NAME"),
+        ("/api?api=version&api=pool", 400, "api=NAME"),
+        ("/api/v2/version", 404, "nothing is at '/api/v2/version'"),
+        ("/api/v1.0/version/x", 404, "nothing is at"),
+        ("/static/../api.py", 404, "nothing is at"),
+        ("/static/page.html", 404, "no such file"),
+    ],
+)
+def test_what_is_not_there_is_named(make_client: Any, path: str, status: int, hint: str) -> None:
+    response = make_client().get(f"/admin/rest_api{path}", headers=AUTH)
+    assert response.status_code == status
+    assert hint in response.json["output"]
+    assert response.json["error"]["message"] == response.json["output"]
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "NONSENSE"])
+def test_other_methods_are_answered_with_those_that_are_possible(make_client: Any, method: str) -> None:
+    response = make_client().open(f"{API}/version", method=method, headers=AUTH)
+    assert response.status_code == 405
+    assert set(response.headers["Allow"].split(", ")) >= {"GET", "POST"}
+
+
+def test_options_tells_the_methods(make_client: Any) -> None:
+    response = make_client().options(f"{API}/version", headers=AUTH)
+    assert response.status_code == 204
+    assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
+
+
+@pytest.mark.parametrize("path", [f"{API}/version", "/admin/rest_api/api?api=version"])
+def test_head_runs_nothing(make_client: Any, tmp_path: Any, path: str) -> None:
+    response = make_client().head(path, headers=AUTH)
+    assert (response.status_code, response.data) == (200, b"")
+    assert not (tmp_path / "state").exists(), "no command had a folder"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"x" * 2000, "application/x-www-form-urlencoded"),
+        (b'{"a": "' + b"x" * 2000 + b'"}', "application/json"),
+    ],
+)
+@pytest.mark.parametrize("chunked", [False, True])
+def test_an_oversized_body_is_refused(
+    make_client: Any, body: bytes, content_type: str, chunked: bool
+) -> None:
+    environ: dict[str, Any] = {"wsgi.input_terminated": True} if chunked else {}
+    response = make_client(max_body_bytes=1000).post(
+        f"{API}/version",
+        headers=AUTH,
+        input_stream=io.BytesIO(body),
+        content_length=None if chunked else len(body),
+        content_type=content_type,
+        environ_overrides=environ,
+    )
+    assert (response.status_code, response.json["output"]) == (413, "the body is over 1000 bytes")
+
+
+def test_an_oversized_upload_is_refused(make_client: Any) -> None:
+    data = {"dag_file": (io.BytesIO(b"x" * 5000), "x.py")}
+    response = make_client(max_body_bytes=1000).post(f"{API}/deploy_dag", headers=AUTH, data=data)
+    assert response.status_code == 413
+
+
+def test_a_chunked_body_is_read(make_client: Any) -> None:
+    response = make_client().post(
+        f"{API}/pause",
+        headers=AUTH,
+        input_stream=io.BytesIO(b"dagid=x"),
+        content_type="application/x-www-form-urlencoded",
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+    assert "unknown argument 'dagid'; did you mean 'dag_id'?" in response.json["output"]
+
+
+def test_the_ancestors_shape(make_client: Any) -> None:
+    client = make_client()
+    path = "/admin/rest_api/api?api=rest_api_plugin_version&unknown=1"
+    for response in (client.get(path, headers=AUTH), client.post(path, headers=AUTH, data={"other": "2"})):
+        assert response.status_code == 200
+        assert set(response.json["output"]) == {"stdout", "stderr", "stdin"}
+        assert response.json["output"]["stdout"]
+        assert response.json["post_arguments"] == {}
+    refused = client.get("/admin/rest_api/api?api=trigger_dag", headers=AUTH)
+    assert (refused.status_code, refused.json["output"]) == (400, "missing: dag_id")
+
+
+def test_what_this_airflow_does_not_have_is_said_with_what_it_has(ask: Any, major: int) -> None:
+    status, envelope = ask("run", query_string={"dag_id": "d", "task_id": "t", "execution_date": "r"})
+    if major >= 3:
+        assert status == 501
+        for nearest in ("`tasks test`", "`dags trigger`", "`tasks clear`"):
+            assert nearest in envelope["output"]
+    else:
+        status, envelope = ask("worker")
+        assert status == 501
+        assert "[core] executor" in envelope["output"]
+
+
+def test_a_defect_of_ours_is_a_500_without_details(
+    make_client: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from airflow_remote_server.endpoints import Endpoints
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("a detail")
+
+    monkeypatch.setattr(Endpoints, "find", fail)
+    response = make_client().get(f"{API}/version", headers=AUTH)
+    assert (response.status_code, response.json["error"]["type"]) == (500, "InternalError")
+    assert "detail" not in response.json["output"].replace("has the details", "")
+    assert "a detail" in caplog.text
+
+
+def test_behind_airflow_2s_proxy_fix_the_forwarded_names_count(make_client: Any) -> None:
+    hops = {"x_for": 1, "x_proto": 1, "x_host": 1, "x_port": 1, "x_prefix": 1}
+    client = make_client(proxy_fix=hops)
+    headers = {
+        "X-Forwarded-Host": "airflow.example",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Prefix": "/pre",
+    }
+    assert (
+        "https://airflow.example/pre/admin/rest_api/api/v1.0/version"
+        in client.get("/admin/rest_api/", headers=headers).text
+    )
+    assert client.get("/admin/rest_api", headers=headers).headers["Location"] == "/pre/admin/rest_api/"
+
+
+def test_inside_airflows_own_proxy_fix_they_do_not_count_twice(make_client: Any) -> None:
+    client = make_client(proxy_fix={"x_prefix": 1})
+    environ = {"werkzeug.proxy_fix.orig": {}}
+    response = client.get(
+        "/admin/rest_api", headers={"X-Forwarded-Prefix": "/pre"}, environ_overrides=environ
+    )
+    assert response.headers["Location"] == "/admin/rest_api/"

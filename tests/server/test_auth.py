@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import TOKEN
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Request
+
+from airflow_remote_server.auth import FORWARDING_HEADERS, Authenticator
+from airflow_remote_server.errors import AuthenticationFailed, Refused
+from airflow_remote_server.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HEADER = "rest-api-plugin-http-token"
+ROUTES = [
+    "/api/v1.0/version",
+    "/api/v1.0/nope",
+    "/api?api=version",
+    "/api",
+    "/nowhere",
+    "/api/v1.0/",
+    "/static",
+]
+
+
+def request(
+    headers: dict[str, str] | None = None, peer: str = "127.0.0.1", host: str = "localhost:8080"
+) -> Request:
+    builder = EnvironBuilder(
+        "/", base_url=f"http://{host}/", headers=headers, environ_overrides={"REMOTE_ADDR": peer}
+    )
+    return Request(builder.get_environ())
+
+
+@pytest.fixture
+def with_token(make_settings: Callable[..., Settings]) -> Authenticator:
+    return Authenticator(make_settings())
+
+
+@pytest.fixture
+def without_token(make_settings: Callable[..., Settings]) -> Authenticator:
+    return Authenticator(make_settings(token=None))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"rest_api_plugin_http_token": TOKEN},
+        {"rest-api-plugin-http-token": TOKEN},
+        {"Rest-Api-Plugin-Http-Token": TOKEN},
+        {"Authorization": f"Bearer {TOKEN}"},
+        {"Authorization": f"bearer  {TOKEN}"},
+    ],
+)
+def test_the_token_is_accepted_in_each_of_its_places(
+    with_token: Authenticator, headers: dict[str, str]
+) -> None:
+    assert with_token(request(headers, peer="192.0.2.1", host="example.com")).name == "token"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {HEADER: ""},
+        {HEADER: TOKEN[:-1]},
+        {HEADER: TOKEN + "x"},
+        {HEADER: TOKEN.upper()},
+        {HEADER: f"{TOKEN},{TOKEN}"},
+        {HEADER: f"{TOKEN},x"},
+        {HEADER: f"x,{TOKEN}"},
+        {HEADER: f"Bearer {TOKEN}"},
+        {HEADER: "wrong", "Authorization": f"Bearer {TOKEN}"},
+        {"Authorization": TOKEN},
+        {"Authorization": f"Basic {TOKEN}"},
+        {"Cookie": f"token={TOKEN}"},
+    ],
+)
+def test_anything_else_fails(with_token: Authenticator, headers: dict[str, str]) -> None:
+    with pytest.raises(AuthenticationFailed):
+        with_token(request(headers))
+
+
+@given(
+    st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF)).filter(lambda text: text.strip() != TOKEN)
+)
+def test_no_other_text_is_the_token(value: str) -> None:
+    settings = Settings(TOKEN, 3, Path(), Path(), Path())
+    environ = EnvironBuilder("/").get_environ() | {"HTTP_REST_API_PLUGIN_HTTP_TOKEN": value}
+    with pytest.raises(AuthenticationFailed):
+        Authenticator(settings)(Request(environ))
+
+
+def test_a_token_may_hold_any_characters(make_settings: Callable[..., Settings]) -> None:
+    environ = EnvironBuilder("/").get_environ()
+    environ["HTTP_REST_API_PLUGIN_HTTP_TOKEN"] = "pässwörd".encode().decode("latin-1")  # as WSGI has it
+    assert Authenticator(make_settings(token="pässwörd"))(Request(environ)).name == "token"
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])
+@pytest.mark.parametrize("host", ["localhost:8080", "127.0.0.1", "[::1]:8080", "airflow.localhost"])
+def test_without_a_token_this_machine_gets_in(without_token: Authenticator, peer: str, host: str) -> None:
+    assert without_token(request(peer=peer, host=host)).name == "anonymous"
+
+
+@pytest.mark.parametrize(
+    "peer", ["192.0.2.1", "10.0.0.1", "::2", "", "unix:", "127.0.0.1, 192.0.2.1", "localhost"]
+)
+def test_without_a_token_other_machines_do_not(without_token: Authenticator, peer: str) -> None:
+    with pytest.raises(Refused, match="rest_api_plugin_expected_http_token"):
+        without_token(request(peer=peer))
+
+
+@pytest.mark.parametrize("header", FORWARDING_HEADERS)
+def test_without_a_token_a_proxys_requests_do_not(without_token: Authenticator, header: str) -> None:
+    with pytest.raises(Refused, match="proxy"):
+        without_token(request({header.removeprefix("HTTP_").replace("_", "-"): "127.0.0.1"}))
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example", "192.0.2.1:8080", "127.0.0.1.nip.io"]
+)
+def test_without_a_token_a_rebound_host_name_does_not(without_token: Authenticator, host: str) -> None:
+    with pytest.raises(Refused, match="loopback host"):
+        without_token(request(host=host))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "http://localhost:9090"},
+        {"Origin": "null"},
+    ],
+)
+@pytest.mark.parametrize("allow_anonymous", [False, True])
+def test_without_a_token_another_site_does_not(
+    make_settings: Callable[..., Settings], headers: dict[str, str], allow_anonymous: bool
+) -> None:
+    authenticate = Authenticator(make_settings(token=None, allow_anonymous=allow_anonymous))
+    with pytest.raises(Refused, match="cross-site"):
+        authenticate(request(headers))
+
+
+@pytest.mark.parametrize("site", ["none", "same-origin"])
+def test_without_a_token_the_page_itself_gets_in(without_token: Authenticator, site: str) -> None:
+    assert without_token(request({"Sec-Fetch-Site": site, "Origin": "http://localhost:8080"}))
+
+
+def test_allow_anonymous_opens_to_all_and_is_logged(
+    make_settings: Callable[..., Settings], caplog: pytest.LogCaptureFixture
+) -> None:
+    authenticate = Authenticator(make_settings(token=None, allow_anonymous=True))
+    headers = {"X-Forwarded-For": "192.0.2.7"}
+    assert authenticate(request(headers, peer="192.0.2.1", host="example.com")).name == "anonymous"
+    assert "open to everybody" in caplog.text
+
+
+def test_allow_anonymous_does_not_override_a_token(make_settings: Callable[..., Settings]) -> None:
+    with pytest.raises(AuthenticationFailed):
+        Authenticator(make_settings(allow_anonymous=True))(request())
+
+
+@pytest.mark.parametrize("path", ROUTES)
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "OPTIONS", "DELETE"])
+def test_without_the_token_every_route_answers_the_same(make_client: Any, path: str, method: str) -> None:
+    response = make_client().open(f"/admin/rest_api{path}", method=method)
+    assert response.status_code == 403
+    if method != "HEAD":
+        assert set(response.json) == {"call_time", "output", "response_time", "status"}
+        assert response.json["output"] == "Token Authentication Failed"
+        assert response.json["status"] == "ERROR"
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1.0/health", "/static/style.css"])
+def test_the_page_its_files_and_health_need_none(make_client: Any, path: str) -> None:
+    assert make_client().get(f"/admin/rest_api{path}").status_code == 200
+
+
+def test_the_token_is_in_no_representation(make_settings: Callable[..., Settings]) -> None:
+    assert TOKEN not in repr(make_settings())

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import io
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.datastructures import FileStorage
+
+from airflow_remote_server.argv import build
+from airflow_remote_server.catalogue.classic import Classic
+from airflow_remote_server.catalogue.validation import MAX_ARGUMENT_BYTES, Validator, choose, flag
+from airflow_remote_server.errors import BadArguments
+from airflow_remote_server.settings import Settings
+
+FOLDER = Path("/nowhere/at/all")
+SETTINGS = Settings(None, 3, FOLDER, FOLDER, FOLDER)
+
+
+def resolve(name: str, major: int, /, **given: Any) -> list[str]:
+    """An endpoint of a version, and arguments, to the argv."""
+    endpoint = Classic(major).endpoints()[name]
+    lists = {key: value if isinstance(value, list) else [value] for key, value in given.items()}
+    form, rest = choose(endpoint, lists)
+    values, uploads = Validator(form, SETTINGS)(rest)
+    return build(form, {**values, **dict.fromkeys(uploads, "FILE")})
+
+
+EXAMPLES: list[tuple[str, int, dict[str, Any], str]] = [
+    ("version", 3, {}, "version"),
+    (
+        "trigger_dag",
+        2,
+        {"dag_id": "d", "exec_date": "2024-01-01"},
+        "dags trigger --output=json --exec-date=2024-01-01 -- d",
+    ),
+    (
+        "trigger_dag",
+        3,
+        {"dag_id": "d", "exec_date": "2024-01-01"},
+        "dags trigger --output=json --logical-date=2024-01-01 -- d",
+    ),
+    ("trigger_dag", 3, {"dag_id": "d", "conf": "", "run_id": ""}, "dags trigger --output=json -- d"),
+    (
+        "trigger_dag",
+        3,
+        {"dag_id": "d", "conf": {"a": 1}},
+        "dags trigger --output=json '--conf={\"a\": 1}' -- d",
+    ),
+    ("pause", 3, {"dag_id": "-h"}, "dags pause --output=json -- -h"),
+    ("variables", 3, {}, "variables list --output=json"),
+    ("variables", 3, {"cmd": "set", "key": "k", "value": ""}, "variables set -- k ''"),
+    ("variables", 3, {"set": "k", "value": "--x"}, "variables set -- k --x"),
+    ("variables", 3, {"set": "true", "key": "k", "value": "v", "json": "yes"}, "variables set --json -- k v"),
+    ("variables", 3, {"get": "k", "default": ""}, "variables get --default= -- k"),
+    ("variables", 3, {"export": "-"}, "variables export -- -"),
+    ("variables", 3, {"delete": "k"}, "variables delete -- k"),
+    ("connections", 2, {"list": True, "conn_id": "c"}, "connections list --output=json --conn-id=c"),
+    ("connections", 3, {"list": "false"}, "connections list --output=json"),
+    (
+        "connections",
+        3,
+        {"add": "", "conn_id": "c", "conn_uri": "a://b"},
+        "connections add --conn-uri a://b -- c",
+    ),
+    ("connections", 3, {"cmd": "get", "conn_id": "c"}, "connections get --output=json -- c"),
+    ("pool", 3, {"set": "p", "slot_count": 5}, "pools set -- p 5 ''"),
+    (
+        "pool",
+        3,
+        {"cmd": "set", "pool_name": "p", "slot_count": "-1", "pool_description": "d"},
+        "pools set -- p -1 d",
+    ),
+    ("list_dags", 3, {"report": "1"}, "dags report --output=json"),
+    ("list_dags", 3, {"bundle_name": ["a", "b"]}, "dags list --output=json --bundle-name=a --bundle-name=b"),
+    (
+        "backfill",
+        2,
+        {"dag_id": "d", "start_date": "2024-01-01"},
+        "dags backfill --yes --start-date=2024-01-01 -- d",
+    ),
+    (
+        "backfill",
+        3,
+        {"dag_id": "d", "start_date": "2024-01-01"},
+        "backfill create --dag-id=d --from-date=2024-01-01 --to-date=2024-01-01",
+    ),
+    ("clear", 3, {"dag_id": "d", "exclude_subdags": "", "no_confirm": "1"}, "tasks clear --yes -- d"),
+    ("scheduler", 2, {"do_pickle": "1", "num_runs": "3"}, "scheduler --num-runs=3 --do-pickle"),
+    ("scheduler", 3, {"do_pickle": "0"}, "scheduler"),
+    (
+        "run",
+        2,
+        {"dag_id": "d", "task_id": "t", "run_id": "r", "ignore_first_depends_on_past": ""},
+        "tasks run --ignore-depends-on-past -- d t r",
+    ),
+    ("test", 3, {"dag_id": "d", "task_id": "t"}, "tasks test -- d t"),
+    ("kerberos", 3, {"principal": "me@REALM", "daemon": True}, "kerberos --daemon -- me@REALM"),
+]
+
+
+@pytest.mark.parametrize(("name", "version", "arguments", "expected"), EXAMPLES)
+def test_arguments_become_the_command_line(
+    name: str, version: int, arguments: dict[str, Any], expected: str
+) -> None:
+    assert shlex.join(resolve(name, version, **arguments)) == expected
+
+
+REFUSED: list[tuple[str, int, dict[str, Any], str]] = [
+    ("trigger_dag", 3, {}, "missing: dag_id"),
+    ("trigger_dag", 3, {"dag_id": ""}, "missing: dag_id"),
+    ("render", 3, {}, "missing: dag_id, task_id, execution_date"),
+    ("trigger_dag", 3, {"dag_id": "d", "dag": "x"}, "unknown argument 'dag'; did you mean 'dag_id'?"),
+    ("trigger_dag", 3, {"dag_id": ["a", "b"]}, "'dag_id' is given 2 times"),
+    ("trigger_dag", 3, {"dag_id": "a\0b"}, "NUL"),
+    ("trigger_dag", 3, {"dag_id": "--"}, "lone --"),
+    ("trigger_dag", 3, {"dag_id": "x" * (MAX_ARGUMENT_BYTES + 1)}, "at most 131071"),
+    ("trigger_dag", 3, {"dag_id": "é" * (MAX_ARGUMENT_BYTES // 2 + 1)}, "at most 131071"),
+    ("trigger_dag", 3, {"dag_id": "\ud800"}, "surrogate"),
+    ("trigger_dag", 3, {"dag_id": True}, "a text"),
+    ("trigger_dag", 3, {"dag_id": {"a": 1}}, "a text"),
+    ("trigger_dag", 3, {"dag_id": "d", "conf": "{"}, "not valid JSON"),
+    ("trigger_dag", 3, {"dag_id": "d", "conf": "[1]"}, "must be a JSON object"),
+    ("trigger_dag", 3, {"dag_id": "d", "conf": "[" * 100_000}, "not valid JSON"),
+    ("trigger_dag", 3, {"dag_id": "d", "subdir": "x"}, "Airflow 3 has no --subdir: use bundle_name"),
+    ("trigger_dag", 2, {"dag_id": "d", "subdir": "/etc"}, "inside the DAGs folder"),
+    ("pool", 3, {"set": "p", "slot_count": "many"}, "a whole number"),
+    ("pool", 3, {"set": "p", "slot_count": 1.5}, "a whole number"),
+    ("variables", 3, {"get": "a", "delete": "b"}, "delete and get do not go together"),
+    ("variables", 3, {"cmd": "gte"}, "did you mean 'get'?"),
+    ("variables", 3, {"cmd": {"a": 1}}, "no such cmd"),
+    ("variables", 3, {"get": "a", "value": "b"}, "unknown argument 'value'"),
+    ("variables", 3, {"export": "/tmp/x"}, "the server writes no files"),
+    ("variables", 3, {"import": "/tmp/x"}, "send the file itself"),
+    ("connections", 3, {"add": "maybe", "conn_id": "c"}, "is a flag"),
+    ("connections", 3, {"add": "1", "conn_id": "c"}, "missing: one of conn_uri, conn_json, conn_type"),
+    ("connections", 3, {"add": "1", "conn_id": "c", "conn_uri": "--help"}, "cannot begin with -"),
+    ("connections", 3, {"conn_id": "c"}, "use get"),
+    ("backfill", 3, {"dag_id": "d"}, "missing: one of start_date, end_date"),
+    ("backfill", 3, {"dag_id": "d", "end_date": "x", "local": "1"}, "Airflow 3 has no --local"),
+    (
+        "backfill",
+        3,
+        {"dag_id": "d", "end_date": "x", "reprocess_behavior": "all"},
+        "one of none, completed, failed",
+    ),
+    ("clear", 3, {"dag_id": "d", "upstream": "perhaps"}, "a flag"),
+    ("run", 2, {"dag_id": "d", "task_id": "t", "execution_date": "r", "cfg_path": "x"}, "deletes the file"),
+    ("run", 2, {"dag_id": "d", "task_id": "t", "execution_date": "r", "pickle": "1"}, "executes"),
+    ("scheduler", 3, {"pid": "/etc/pid"}, "inside Airflow's log folder"),
+    ("scheduler", 3, {"stdout": "../../x"}, "inside Airflow's log folder"),
+    ("kerberos", 3, {"keytab": "/etc/krb5.keytab"}, "[kerberos] keytab"),
+    ("flower", 3, {"flower_conf": "x"}, "as Python"),
+]
+
+
+@pytest.mark.parametrize(("name", "version", "arguments", "message"), REFUSED)
+def test_bad_arguments_are_refused_in_one_line(
+    name: str, version: int, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(BadArguments) as refusal:
+        resolve(name, version, **arguments)
+    assert message in refusal.value.message
+    assert "\n" not in refusal.value.message
+
+
+def test_all_problems_are_said_at_once() -> None:
+    with pytest.raises(BadArguments) as refusal:
+        resolve("pool", 3, set="p", slot_count="x", colour="red", include_deferred="?")
+    assert refusal.value.message.count(";") == 2
+
+
+@pytest.mark.parametrize("value", ["", "true", "True", "1", "yes", "YES", "on", True, 1])
+def test_a_flag_is_set(value: Any) -> None:
+    assert flag(value) is True
+
+
+@pytest.mark.parametrize("value", ["false", "0", "no", "Off", False, 0])
+def test_a_flag_is_unset(value: Any) -> None:
+    assert flag(value) is False
+
+
+@pytest.mark.parametrize("value", ["maybe", "2", 2, 1.0, None, [], {}, "tru"])
+def test_anything_else_is_no_flag(value: Any) -> None:
+    assert flag(value) is None
+
+
+def test_an_upload_is_a_file_with_a_name() -> None:
+    file = FileStorage(io.BytesIO(b"{}"), filename="vars.json")
+    assert resolve("variables", 3, **{"import": file}) == ["variables", "import", "--", "FILE"]
+    with pytest.raises(BadArguments, match="send the file itself"):
+        resolve("variables", 3, **{"import": FileStorage(io.BytesIO(b"{}"), filename="")})
+    with pytest.raises(BadArguments, match="a text, not a file"):
+        resolve("trigger_dag", 3, dag_id=file)
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(data=st.data())
+def test_nothing_that_is_given_does_harm(data: st.DataObject) -> None:
+    major = data.draw(st.sampled_from([2, 3]))
+    table = Classic(major).endpoints()
+    endpoint = table[data.draw(st.sampled_from([name for name in table if table[name].forms]))]
+    names = sorted({arg.name for form in endpoint.forms for arg in form.arguments} | {"cmd", "x"})
+    names += [form.name for form in endpoint.forms if form.name]
+    values = st.lists(JSON_VALUES, min_size=1, max_size=2)
+    try:
+        form, rest = choose(endpoint, data.draw(st.dictionaries(st.sampled_from(names), values, max_size=4)))
+        words = build(form, Validator(form, SETTINGS)(rest)[0])
+    except BadArguments as error:
+        assert "\n" not in error.message
+        return
+    assert tuple(words[: len(form.command)]) == form.command
+    options = words[len(form.command) : words.index("--") if "--" in words else None]
+    known = {argument.flag for argument in form.arguments if argument.flag and not argument.two_tokens}
+    two_tokens = {argument.flag for argument in form.arguments if argument.two_tokens}
+    while options:
+        word = options.pop(0)
+        if word in two_tokens:
+            assert not options.pop(0).startswith("-")
+        else:
+            assert word in form.fixed or word.partition("=")[0] in known, "only options of the table"

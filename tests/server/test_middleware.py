@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import wsgiref.util
+from typing import Any
+from wsgiref.validate import validator
+
+import pytest
+from doubles import Wrapped
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_remote_server import RestApiMiddleware
+from airflow_remote_server.middleware import PREFIX, split_path
+
+
+@pytest.mark.parametrize(
+    ("script_name", "path_info", "base_path", "expected"),
+    [
+        ("", "/admin/rest_api", "", ("/admin/rest_api", "")),
+        ("", "/admin/rest_api/", "", ("/admin/rest_api", "/")),
+        ("", "/admin/rest_api/api/v1.0/version", "", ("/admin/rest_api", "/api/v1.0/version")),
+        ("", "/pre/admin/rest_api/api", "/pre", ("/pre/admin/rest_api", "/api")),
+        ("/pre", "/admin/rest_api/api", "/pre", ("/pre/admin/rest_api", "/api")),
+        ("", "/admin/rest_api/api", "/pre", ("/admin/rest_api", "/api")),
+        ("/mounted", "/admin/rest_api/api", "", ("/mounted/admin/rest_api", "/api")),
+        ("/admin/rest_api", "/api", "", ("/admin/rest_api", "/api")),
+        ("/admin", "/rest_api/api", "", ("/admin/rest_api", "/api")),
+        ("/pre", "/pre/admin/rest_api/x", "/pre", ("/pre/pre/admin/rest_api", "/x")),
+        ("", "/admin/rest_apix", "", None),
+        ("", "/admin/rest_api.html", "", None),
+        ("", "/x/admin/rest_api/", "", None),
+        ("", "//admin/rest_api/", "", None),
+        ("", "/Admin/Rest_Api/", "", None),
+        ("", "", "", None),
+    ],
+)
+def test_the_prefix_is_found_wherever_the_border_of_the_path_is(
+    script_name: str, path_info: str, base_path: str, expected: tuple[str, str] | None
+) -> None:
+    assert split_path(script_name, path_info, base_path) == expected
+
+
+@given(st.text(), st.text(), st.sampled_from(["", "/pre"]))
+def test_a_split_keeps_the_whole_path(script_name: str, path_info: str, base_path: str) -> None:
+    split = split_path(script_name, path_info, base_path)
+    if split is not None:
+        assert "".join(split) == script_name + path_info
+        assert split[0].endswith(PREFIX)
+
+
+def test_other_requests_reach_the_wrapped_application_untouched() -> None:
+    wrapped = Wrapped()
+    environ: dict[str, Any] = {"PATH_INFO": "/admin/rest_apix", "SCRIPT_NAME": "", "odd": object()}
+    before = dict(environ)
+    start_response = object()
+    assert RestApiMiddleware(wrapped)(environ, start_response) is wrapped.answer  # type: ignore[arg-type]
+    assert wrapped.environ is environ, "not even copied"
+    assert environ == before
+    assert wrapped.start_response is start_response
+
+
+def test_nothing_is_read_or_imported_before_a_request_for_the_api() -> None:
+    middleware = RestApiMiddleware(Wrapped())
+    environ: dict[str, Any] = {"PATH_INFO": "/home"}
+    middleware(environ, lambda *_: lambda _: None)
+    assert set(vars(middleware)) == {"app", "_settings"}
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST", "PUT"])
+@pytest.mark.parametrize(
+    "path", ["/", "", "/api/v1.0/health", "/api/v1.0/nope", "/api?api=x", "/static/style.css"]
+)
+def test_every_answer_is_valid_wsgi(make_settings: Any, method: str, path: str) -> None:
+    environ: dict[str, Any] = {"REQUEST_METHOD": method, "QUERY_STRING": path.partition("?")[2]}
+    wsgiref.util.setup_testing_defaults(environ)
+    environ["PATH_INFO"] = "/admin/rest_api" + path.partition("?")[0]
+    environ["SCRIPT_NAME"] = ""
+    seen: list[str] = []
+    app = validator(RestApiMiddleware(Wrapped(), make_settings()))
+    body = app(environ, lambda status, headers, exc_info=None: seen.append(status) or (lambda data: None))
+    try:
+        content = b"".join(body)
+    finally:
+        body.close()  # type: ignore[attr-defined]
+    assert len(seen) == 1
+    assert (method == "HEAD") <= (content == b"")

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_remote_server import settings
+from airflow_remote_server.settings import Settings, SettingsError, from_airflow, token_is_configured
+
+KEY = "REST_API_PLUGIN_EXPECTED_HTTP_TOKEN"
+
+
+@pytest.fixture
+def conf() -> Any:
+    from airflow.configuration import conf
+
+    return conf
+
+
+@pytest.mark.parametrize("section", ["WEBSERVER", "REST_API_PLUGIN"])
+@pytest.mark.parametrize(("suffix", "value"), [("", "t0ken"), ("_CMD", "printf 't0ken\\n'")])
+def test_the_token_is_read_from_each_of_its_places(
+    monkeypatch: pytest.MonkeyPatch, conf: Any, section: str, suffix: str, value: str
+) -> None:
+    assert not token_is_configured(conf)
+    assert from_airflow().token is None
+    monkeypatch.setenv(f"AIRFLOW__{section}__{KEY}{suffix}", value)
+    assert token_is_configured(conf)
+    assert from_airflow().token == "t0ken"
+
+
+def test_looking_for_a_token_does_not_run_its_command(
+    monkeypatch: pytest.MonkeyPatch, conf: Any, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(f"AIRFLOW__WEBSERVER__{KEY}_CMD", f"touch {tmp_path}/ran")
+    assert token_is_configured(conf)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_the_seeds_section_goes_before_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"AIRFLOW__WEBSERVER__{KEY}", "first")
+    monkeypatch.setenv(f"AIRFLOW__REST_API_PLUGIN__{KEY}", "second")
+    assert from_airflow().token == "first"
+
+
+@pytest.mark.parametrize(("suffix", "value"), [("", ""), ("", "  "), ("_CMD", "true"), ("_CMD", "false")])
+def test_a_token_that_comes_out_empty_or_fails_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, suffix: str, value: str
+) -> None:
+    monkeypatch.setenv(f"AIRFLOW__WEBSERVER__{KEY}{suffix}", value)
+    with pytest.raises(SettingsError, match="rest_api_plugin_expected_http_token"):
+        from_airflow()
+
+
+def test_airflow_hides_the_token_where_it_shows_its_configuration(
+    monkeypatch: pytest.MonkeyPatch, conf: Any
+) -> None:
+    monkeypatch.setenv(f"AIRFLOW__WEBSERVER__{KEY}", "t0ken")
+    from_airflow()
+    shown = conf.as_dict(display_source=True, display_sensitive=False)
+    assert "t0ken" not in str(shown)
+    assert KEY.lower() in str(shown).lower(), "hidden, not absent: otherwise this test shows nothing"
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "many", "nan", ""])
+@pytest.mark.parametrize("key", ["max_body_bytes", "max_output_bytes", "command_timeout"])
+def test_a_limit_that_is_no_limit_is_an_error(monkeypatch: pytest.MonkeyPatch, key: str, value: str) -> None:
+    monkeypatch.setenv(f"AIRFLOW__REST_API_PLUGIN__{key.upper()}", value)
+    with pytest.raises(SettingsError, match=key):
+        from_airflow()
+
+
+def test_an_api_that_cannot_read_its_settings_refuses_everything(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from werkzeug.test import Client
+
+    from airflow_remote_server import RestApiMiddleware
+
+    monkeypatch.setenv(f"AIRFLOW__WEBSERVER__{KEY}", "")
+    client = Client(RestApiMiddleware(lambda *_: [b""]))
+    for path in ("/", "/api/v1.0/version", "/api/v1.0/health"):
+        response = client.get(f"/admin/rest_api{path}")
+        assert response.status_code == 503
+        assert response.json is not None
+        assert response.json["output"].endswith("the webserver's log says why")
+    assert "is set but empty" in caplog.text
+
+
+def test_the_rest_of_the_configuration_is_airflows(
+    monkeypatch: pytest.MonkeyPatch, home: Path, major: int
+) -> None:
+    web = "WEBSERVER" if major < 3 else "API"
+    monkeypatch.setenv(f"AIRFLOW__{web}__BASE_URL", "http://airflow.example/pre/fix")
+    monkeypatch.setenv("AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES", "Salt, pepper")
+    monkeypatch.setenv("AIRFLOW__REST_API_PLUGIN__COMMAND_TIMEOUT", "1.5")
+    read = from_airflow()
+    assert read.airflow_major == major
+    assert read.base_path == "/pre/fix"
+    assert (read.dags_folder, read.state_dir) == (home / "dags", home / "rest_api")
+    assert {"salt", "pepper", "password"} <= read.sensitive_names
+    assert read.command_timeout == 1.5
+    assert read.proxy_fix is None
+
+
+def test_proxy_fix_is_airflow_2s(monkeypatch: pytest.MonkeyPatch, major: int) -> None:
+    monkeypatch.setenv("AIRFLOW__WEBSERVER__ENABLE_PROXY_FIX", "True")
+    monkeypatch.setenv("AIRFLOW__WEBSERVER__PROXY_FIX_X_FOR", "2")
+    expected = {"x_for": 2, "x_proto": 1, "x_host": 1, "x_port": 1, "x_prefix": 1} if major < 3 else None
+    assert from_airflow().proxy_fix == expected
+
+
+@pytest.mark.parametrize("text", ["a.py", "sub/a.py", "DAGS_FOLDER/a.py", "", ".", "sub/../a.py", "~/a.py"])
+def test_a_path_inside_a_folder_is_resolved(tmp_path: Path, text: str) -> None:
+    assert Settings.confine(text, tmp_path, "it").startswith(str(tmp_path.resolve()))
+
+
+@pytest.mark.parametrize("text", ["..", "../x", "/etc/passwd", "sub/../../x", "link/x", "DAGS_FOLDER/../x"])
+def test_a_path_outside_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "inside" / "link").symlink_to(tmp_path)
+    with pytest.raises(ValueError, match="inside"):
+        Settings.confine(text, tmp_path / "inside", "it")
+
+
+@given(st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",))))
+def test_no_path_leaves_the_folder(text: str) -> None:
+    root = Path(settings.__file__).parent.resolve()
+    try:
+        resolved = Path(Settings.confine(text, root, "it"))
+    except ValueError:
+        return
+    assert resolved == root or root in resolved.parents
