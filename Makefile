@@ -32,7 +32,7 @@ $(foreach name,$(ENVIRONMENTS),$(if $(filter-out $(CURDIR),$(shell cat .venv/$(n
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run serve test check bench environments browser clean
+.PHONY: help run serve test check bench classic environments browser clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -66,7 +66,11 @@ check: ## style, types and the quick tests; under a minute
 
 bench: ## the cost of the middleware, and commands over HTTP beside the local ones
 	$(call need,$(ENVIRONMENTS))
-	@exec $(call python,client) benchmarks/run.py
+	@exec $(call python,client) benchmarks/run.py $(if $(WRITE),--write "$(WRITE)")
+
+classic: ## write the client's table of classic commands anew, from the server's
+	$(call need,$(AIRFLOW_3))
+	@$(call python,$(AIRFLOW_3)) -m airflow_remote_server.catalogue.export > client/airflow_remote/classic.json
 
 environments: ## all virtual environments, without doing anything in them
 	$(call need,$(ENVIRONMENTS))
