@@ -7,10 +7,10 @@ traceback of a failure is shown; the token is masked in it, as in everything tha
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -53,7 +53,7 @@ class Invocation:
         :raises RemoteError: when it did not work, and a line of ours is to be written about it
         """
         client = Client(self.url, self.token, self.timeout)
-        with ExitStack() as stack:
+        with contextlib.ExitStack() as stack:
             to_file = destination not in (None, "-")
             export = stack.enter_context(Export(str(destination))) if to_file else None
             try:
@@ -71,6 +71,14 @@ class Invocation:
         if result.warning:
             note(f"warning: {result.warning}")
         return ExitStatus.OK
+
+    def masked(self, text: str) -> str:
+        """A text without the token, which a server may have sent back.
+
+        One of less than four characters is no secret, and would turn the text into stars.
+        """
+        token = self.token.strip()
+        return text if len(token) < 4 else text.replace(token, "***")
 
     def failed(self, error: AnsweredError) -> int:
         """Write an answer that says what went wrong; the exit status.
@@ -227,11 +235,10 @@ def usage(error: click.ClickException) -> str:
 
 def explain(message: str, invocation: Invocation) -> None:
     """Say what went wrong, in one line; and show where, when that is asked for."""
-    token = invocation.token.strip()
     if os.environ.get(DEBUG, "") not in ("", "0"):
-        trace = traceback.format_exc()
-        output.to_stderr(trace.replace(token, "***") if token else trace)
-    note(message.replace(token, "***") if token else message)
+        with contextlib.suppress(RemoteError):
+            output.to_stderr(invocation.masked(traceback.format_exc()))
+    note(invocation.masked(message))
 
 
 if __name__ == "__main__":

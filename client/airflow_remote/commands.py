@@ -62,6 +62,9 @@ FORMS = {
 }
 """The short option, as Airflow 1.10 had it, and the help of what the table calls forms."""
 
+SAVED = frozenset({("variables", "export")})
+"""Forms whose value is the local file for the command's output; the server is told "-"."""
+
 METAVARS = {
     "integer": "NUMBER",
     "date": "DATE",
@@ -187,18 +190,18 @@ def arguments(endpoint: Entry, params: dict[str, Any]) -> tuple[dict[str, Value]
     """
     values = dict(params)
     sent: dict[str, Value] = {}
+    destination: str | None = None
     for form in _chosen(endpoint, params):
         sent["cmd"] = form["name"]
         taken = values[FORM + form["name"]]
         values.update(zip(form["takes"], taken if len(form["takes"]) > 1 else [taken]))
-    destination: str | None = None
+        if (endpoint["name"], form["name"]) in SAVED:
+            [name] = form["takes"]
+            destination, values[name] = values[name], "-"
     for entry in endpoint["arguments"]:
         value = values.get(entry["name"])
-        if value is None or value is False or value == ():
-            continue
-        if entry["kind"] == "stdout":
-            destination, value = str(value), "-"
-        sent[entry["name"]] = list(value) if isinstance(value, tuple) else value
+        if value is not None and value is not False and value != ():
+            sent[entry["name"]] = list(value) if isinstance(value, tuple) else value
     return sent, destination
 
 
@@ -233,7 +236,8 @@ def _forms(endpoint: Entry) -> Iterable[click.Parameter]:
         if not takes:
             yield click.Option(names, is_flag=True, help=help)
             continue
-        types = [_type(entry) for entry in takes]
+        saved = (endpoint["name"], name) in SAVED
+        types = [str if saved else _type(entry) for entry in takes]
         yield click.Option(
             names,
             type=tuple(types) if len(types) > 1 else types[0],

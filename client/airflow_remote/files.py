@@ -34,7 +34,8 @@ class Upload:
             if self.path.is_dir():
                 raise UnusableError(f"{_shown(path)} is a directory, not a file")
             self.stream = self.path.open("rb")
-            if not stat.S_ISREG(os.fstat(self.stream.fileno()).st_mode):
+            found = os.fstat(self.stream.fileno())
+            if not (stat.S_ISREG(found.st_mode) and found.st_size):  # files of /proc say 0, and are not empty
                 self.stream = _spooled(self.stream)
             self.size = os.fstat(self.stream.fileno()).st_size
         except (FileNotFoundError, NotADirectoryError, ValueError):
@@ -147,9 +148,13 @@ class Export:
 def _spooled(stream: BinaryIO) -> BinaryIO:
     """All of a stream that has no length, in a temporary file."""
     spool = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
-    with stream:
-        shutil.copyfileobj(stream, spool)
-    spool.seek(0)
+    try:
+        with stream:
+            shutil.copyfileobj(stream, spool)
+        spool.seek(0)
+    except BaseException:
+        spool.close()
+        raise
     return spool
 
 

@@ -158,7 +158,12 @@ class Transport:
             if _never_connected(error):
                 raise UnreachableError(f"no connection to {self.base}: {_reason(error)}") from error
             raise UnreachableError(f"{lost} ({_reason(error)})") from error
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidProxyURL, UnicodeError) as error:
+        except (
+            requests.exceptions.InvalidURL,
+            requests.exceptions.InvalidProxyURL,
+            urllib3.exceptions.LocationParseError,
+            UnicodeError,
+        ) as error:
             raise UnusableError(f"the URL {self.base!r} cannot be used: {error}") from error
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             raise UnreachableError(f"{lost} ({_reason(error)})") from error
@@ -183,7 +188,7 @@ def base_url(url: str) -> str:
         usable = bool(parts.hostname) and parts.port != 0
     except ValueError as error:
         raise UnusableError(f"the URL {_without_user(url)!r} cannot be used: {error}") from None
-    if "@" in parts.netloc:
+    if "@" in (parts.netloc or url):
         raise UnusableError("the URL must not hold a user or password; see --token")
     if parts.scheme not in ("http", "https"):
         example = "" if "://" in url else f", as in http://{url}" if url else f", as in {DEFAULT_URL}"

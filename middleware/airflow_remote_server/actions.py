@@ -9,8 +9,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from airflow_remote_server.integrations import installed
+
+PARSED = "parsed.json"
 
 
 def main(argv: list[str]) -> None:
@@ -29,11 +32,14 @@ def main(argv: list[str]) -> None:
 
 
 def parse_dag_file(path: str, state: str = "") -> None:
-    """Parse a DAG file into Airflow's database, and print what was found as JSON.
+    """Parse a DAG file into Airflow's database, and write down what was found as JSON.
+
+    Not to stdout, where a DAG file may print as well.
 
     :param path: the file
     :param state: ``pause`` or ``unpause`` its DAGs
     """
+    result = Path.cwd() / PARSED  # the file may change the directory
     from airflow.models.dag import DagModel
     from airflow.utils.session import create_session
 
@@ -42,4 +48,4 @@ def parse_dag_file(path: str, state: str = "") -> None:
         with create_session() as session:
             for dag in session.query(DagModel).filter(DagModel.dag_id.in_(dag_ids)):
                 dag.is_paused = state == "pause"
-    print(json.dumps({"dag_ids": dag_ids, "import_errors": import_errors}))
+    result.write_text(json.dumps({"dag_ids": dag_ids, "import_errors": import_errors}), "utf-8")

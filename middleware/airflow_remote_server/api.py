@@ -6,9 +6,9 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.routing import Map, RequestRedirect, Rule
+from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from airflow_remote_server import arguments, envelope
@@ -22,7 +22,6 @@ from airflow_remote_server.errors import (
     InternalError,
     MethodNotAllowed,
     NotFound,
-    TooLarge,
     Unavailable,
 )
 from airflow_remote_server.execution import Executor
@@ -72,6 +71,7 @@ class Api:
             log.error("The REST API answers 503: %s", error)
             return
         self.base_path = settings.base_path
+        self.limit = settings.max_body_bytes
         self.authenticate = Authenticator(settings)
         self.endpoints = Endpoints(settings, Executor(settings, ColdRunner()))
         self.page = Page(self.endpoints.all)
@@ -118,28 +118,26 @@ class Api:
             query = request.query_string.decode("latin-1")
             location = request.environ["SCRIPT_NAME"] + "/" + (f"?{query}" if query else "")
             return Response(status=308, headers={"Location": location})
-        request.max_content_length = self.settings.max_body_bytes
-        request.max_form_memory_size = self.settings.max_body_bytes
-        request.max_form_parts = arguments.MAX_FIELDS
-        adapter = self.map.bind_to_environ(request.environ)
+        # Only the path decides: a Host header may hold anything.
+        adapter = self.map.bind("localhost", path_info=request.path, default_method=request.method)
         try:
             route, found = adapter.match()
-        except (HTTPException, RequestRedirect) as error:
+        except HTTPException as error:
             route, found = "", {"error": error}
-        if route not in PUBLIC:
-            self.authenticate(request)
         try:
-            if request.method == "OPTIONS":
-                allowed = {"OPTIONS", *adapter.allowed_methods()}
-                return Response(status=204, headers={"Allow": ", ".join(sorted(allowed))})
+            principal = None if route in PUBLIC else self.authenticate(request)
+            allowed = set(adapter.allowed_methods())
+            if request.method == "OPTIONS" and allowed:
+                return Response(status=204, headers={"Allow": ", ".join(sorted({"OPTIONS", *allowed}))})
             if not route:
                 raise self.unrouted(request, found["error"])
             handler: Callable[..., Response] = getattr(self, f"handle_{route}")
-            return handler(request, call_time, **found)
-        except RequestEntityTooLarge:
-            raise TooLarge(f"the body is over {self.settings.max_body_bytes} bytes") from None
+            response = handler(request, call_time, **found)
         except HTTPException as error:
             raise BadArguments(f"the request cannot be understood: {error.description}") from None
+        if principal is not None:
+            log.info("%s from %s: %s %s", principal.name, principal.peer, request.path, response.status_code)
+        return response
 
     def unrouted(self, request: Request, error: HTTPException) -> ApiError:
         """The answer for a path or method that no route has."""
@@ -167,13 +165,13 @@ class Api:
         endpoint = self.endpoints.find(name)
         if request.method == "HEAD":
             return respond({}, 200)  # HEAD is safe (RFC 9110): nothing may be run for it
-        query, body = arguments.read(request)
+        query, body = arguments.read(request, self.limit)
         answer = self.endpoints.run(endpoint, arguments.merge(query, body))
         return finish(call_time, answer)
 
     def handle_ancestor(self, request: Request, call_time: datetime) -> Response:
         """``GET|POST /api?api=NAME``: output in parts, and arguments apart by where they came from."""
-        query, body = arguments.read(request)
+        query, body = arguments.read(request, self.limit)
         names = [*query.pop("api", []), *body.pop("api", [])]
         if len(names) != 1:
             raise BadArguments("give the endpoint's name once, as api=NAME")

@@ -1,16 +1,20 @@
 """The arguments of a request: from the query, a form, a multipart form or a JSON object, to one mapping.
 
-Names and values come out as they were sent: nothing here knows which arguments a command has.
+Names and values come out as they were sent: nothing here knows which arguments a command has. A body that
+did not arrive whole, or cannot be understood to its end, is refused: half of it might be another command.
 """
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, NoReturn
+import io
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from werkzeug.datastructures import FileStorage
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 
+from airflow_remote_server import strictjson
 from airflow_remote_server.errors import BadArguments, TooLarge
 
 if TYPE_CHECKING:
@@ -24,18 +28,19 @@ Given = dict[str, list[str | bool | int | float | dict | list | FileStorage]]  #
 MAX_FIELDS = 1000
 """Most arguments of one request; the classic endpoints have at most 20."""
 
+TOO_MANY = f"over {MAX_FIELDS} arguments"
 
-def read(request: Request) -> tuple[Given, Given]:
+
+def read(request: Request, limit: int) -> tuple[Given, Given]:
     """Read all arguments of a request.
 
-    :param request: its ``max_content_length`` bounds the body
+    :param request: the request, whose body was not read yet
+    :param limit: most bytes of its body
     :returns: those of the query, and those of the body
-    :raises BadArguments: when they are not valid UTF-8, not valid JSON, or of an unknown type
-    :raises TooLarge: when the body is over the limit
+    :raises BadArguments: when they are not whole, not valid UTF-8 or JSON, or of an unknown type
+    :raises TooLarge: when the body is over the limit, or has too many arguments
     """
-    query = _urlencoded(request.query_string, "query")
-    body = _body(request)
-    return query, body
+    return _urlencoded(request.query_string, "query"), _arguments(request, body(request, limit))
 
 
 def merge(*sources: Given) -> Given:
@@ -47,20 +52,47 @@ def merge(*sources: Given) -> Given:
     return given
 
 
-def _body(request: Request) -> Given:
-    if request.content_length is None and "wsgi.input_terminated" not in request.environ:
-        return {}
-    if request.mimetype == "multipart/form-data":
-        return _multipart(request)
-    data = request.get_data()
+def body(request: Request, limit: int) -> bytes:
+    """Read the body of a request, whole.
+
+    :param request: the request
+    :param limit: most bytes
+    :raises BadArguments: when the client sent less than it said, or broken chunks
+    :raises TooLarge: when it is over the limit
+    """
+    length = request.content_length
+    chunked = bool(request.environ.get("wsgi.input_terminated")) and length is None
+    if length is None and not chunked:
+        return b""
+    too_large = TooLarge(f"the body is over {limit} bytes")
+    if length is not None and length > limit:
+        raise too_large
+    stream, data = request.environ["wsgi.input"], bytearray()
+    wanted = limit + 1 if length is None else length
+    try:
+        while len(data) < wanted and (piece := stream.read(min(wanted - len(data), 1 << 16))):
+            data += piece
+    except Exception:  # each server has its own exceptions for chunks that are none
+        raise BadArguments("the body cannot be read: it broke off, or its chunks are not valid") from None
+    if len(data) > limit:
+        raise too_large
+    if length is not None and len(data) < length:
+        raise BadArguments(f"the body broke off: {len(data)} of {length} bytes came")
+    return bytes(data)
+
+
+def _arguments(request: Request, data: bytes) -> Given:
+    kind = request.mimetype
     if not data:
         return {}
-    if request.mimetype in ("", "application/x-www-form-urlencoded"):
+    if kind == "multipart/form-data":
+        return _multipart(data, request.mimetype_params.get("boundary", ""))
+    if kind in ("", "application/x-www-form-urlencoded"):
         return _urlencoded(data, "form")
-    if request.mimetype == "application/json" or request.mimetype.endswith("+json"):
+    if kind == "application/json" or kind.endswith("+json"):
         return _json(data)
     raise BadArguments(
-        f"a body of type {request.mimetype!r} is not understood; send a form, a multipart form or JSON"
+        f"a body of type {kind[:80]!r} is not understood; send a form, a multipart form or JSON"
     )
 
 
@@ -72,37 +104,60 @@ def _urlencoded(data: bytes, where: str) -> Given:
     except UnicodeDecodeError:
         raise BadArguments(f"the {where} is not valid UTF-8") from None
     except ValueError:
-        raise TooLarge(f"the {where} has over {MAX_FIELDS} arguments") from None
+        raise TooLarge(f"the {where} has {TOO_MANY}") from None
     return _collect(pairs)
 
 
-def _multipart(request: Request) -> Given:
-    pairs: list[tuple[str, Any]] = [*request.form.items(multi=True), *request.files.items(multi=True)]
-    if any("\ufffd" in name or (isinstance(value, str) and "\ufffd" in value) for name, value in pairs):
-        # werkzeug decodes with "replace"; a value must arrive as it was sent or not at all.
-        raise BadArguments("the multipart form is not valid UTF-8")
+def _multipart(data: bytes, boundary: str) -> Given:
+    if not boundary or not boundary.isascii() or len(boundary) > 70:  # RFC 2046, 5.1.1
+        raise BadArguments("the multipart form has no boundary of at most 70 ASCII characters")
+    decoder = MultipartDecoder(boundary.encode(), max_parts=MAX_FIELDS)
+    decoder.receive_data(data)
+    decoder.receive_data(None)
+    pairs: list[tuple[str, str | FileStorage]] = []
+    try:
+        event = decoder.next_event()
+        while not isinstance(event, (Epilogue, NeedData)):
+            if isinstance(event, (Field, File)):
+                pairs.append(_part(decoder, event))
+            event = decoder.next_event()
+    except UnicodeDecodeError:
+        raise BadArguments("the multipart form is not valid UTF-8") from None
+    except RequestEntityTooLarge:
+        raise TooLarge(f"the multipart form has {TOO_MANY}") from None
+    except ValueError:
+        raise BadArguments("the multipart form is not valid, or broke off") from None
     return _collect(pairs)
+
+
+def _part(decoder: MultipartDecoder, part: Field | File) -> tuple[str, str | FileStorage]:
+    if not part.name:
+        raise ValueError("a part without a name")
+    content = b""
+    more = True
+    while more:
+        event = decoder.next_event()
+        if not isinstance(event, Data):
+            raise ValueError("a part without an end")
+        content += event.data
+        more = event.more_data
+    if "\ufffd" in part.name:
+        raise BadArguments("the multipart form's names are not valid UTF-8")
+    if isinstance(part, Field):
+        return part.name, content.decode("utf-8")
+    return part.name, FileStorage(io.BytesIO(content), part.filename, part.name)
 
 
 def _json(data: bytes) -> Given:
     try:
-        document = json.loads(data, object_pairs_hook=_unique, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise BadArguments(f"the body is not valid JSON: {reason}") from None
+        document = strictjson.loads(data)
+    except ValueError as error:
+        raise BadArguments(f"the body is not valid JSON: {error}") from None
     if not isinstance(document, dict):
         raise BadArguments("the JSON body must be an object of arguments")
+    if len(document) > MAX_FIELDS:
+        raise TooLarge(f"the JSON body has {TOO_MANY}")
     return _collect((name, value) for name, value in document.items() if value is not None)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len({name for name, _ in pairs}) < len(pairs):
-        raise ValueError("a name is given twice in one object")
-    return dict(pairs)
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _collect(pairs: Iterable[tuple[str, Any]]) -> Given:

@@ -6,14 +6,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from airflow_remote_server.middleware import PREFIX, split_path
+from airflow_remote_server.middleware import PREFIX, LazyApi
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-    from airflow_remote_server.api import Api
     from airflow_remote_server.settings import Settings
 
     Scope = MutableMapping[str, Any]
@@ -34,31 +33,13 @@ class RestApiAsgiMiddleware:
 
     def __init__(self, app: AsgiApp, settings: Settings | None = None) -> None:
         self.app = app
-        self._settings = settings
+        self.api = LazyApi(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and PREFIX in scope["path"] and self.serves(scope):
-            # a2wsgi takes the query for ASCII, which a client need not care about.
-            await self.bridge({**scope, "query_string": _ascii(scope["query_string"])}, receive, send)
+        if scope["type"] == "http" and PREFIX in scope["path"] and self.api.serves(*border(scope)):
+            await self.bridge(digestible(scope), receive, send)
         else:
             await self.app(scope, receive, send)
-
-    def serves(self, scope: Scope) -> bool:
-        """Tell whether a request is the API's.
-
-        :param scope: the ASGI scope, which is not changed
-        """
-        root = scope.get("root_path", "")
-        path = scope["path"]
-        # ASGI's path includes root_path; servers and proxies that strip it have existed.
-        return split_path(root, path.removeprefix(root), self.api.base_path) is not None
-
-    @cached_property
-    def api(self) -> Api:
-        """The application behind the prefix, made at the first request for it."""
-        from airflow_remote_server.api import Api
-
-        return Api(self._settings)
 
     @cached_property
     def bridge(self) -> AsgiApp:
@@ -73,12 +54,31 @@ class RestApiAsgiMiddleware:
         :param environ: its ``asgi.scope`` is the request
         :param start_response: as PEP 3333 has it
         """
-        scope = environ["asgi.scope"]
-        root = scope.get("root_path", "")
-        environ["SCRIPT_NAME"] = root.encode().decode("latin-1")  # not the process's variable of that name
-        environ["PATH_INFO"] = scope["path"].removeprefix(root).encode().decode("latin-1")
+        script_name, path_info = border(environ["asgi.scope"])
+        environ["SCRIPT_NAME"] = script_name.encode().decode("latin-1")  # not the process's variable
+        environ["PATH_INFO"] = path_info.encode().decode("latin-1")
         environ["wsgi.input_terminated"] = True  # a chunked body has no length, and ends
-        return self.api(environ, start_response)
+        return self.api.get()(environ, start_response)
+
+
+def border(scope: Scope) -> tuple[str, str]:
+    """SCRIPT_NAME and PATH_INFO of a request. ASGI's path includes root_path, but not every server's."""
+    root: str = scope.get("root_path", "")
+    return root, scope["path"].removeprefix(root)
+
+
+def digestible(scope: Scope) -> Scope:
+    """A request as a2wsgi can take it.
+
+    It takes the query for ASCII, which a client need not care about, and joins headers of one name: Airflow's
+    middleware for "everybody is admin" adds an Authorization of its own, behind the client's.
+    """
+    headers, seen = [], False
+    for name, value in scope["headers"]:
+        if name != b"authorization" or not seen:
+            headers.append((name, value))
+        seen = seen or name == b"authorization"
+    return {**scope, "headers": headers, "query_string": _ascii(scope["query_string"])}
 
 
 def _ascii(query: bytes) -> bytes:

@@ -22,21 +22,20 @@ TOKEN_HEADER = "HTTP_REST_API_PLUGIN_HTTP_TOKEN"  # noqa: S105 - a name
 """In the environ: both ``rest_api_plugin_http_token`` and its hyphenated form become this name."""
 
 FORWARDING_HEADERS = (
-    "HTTP_FORWARDED",
-    "HTTP_VIA",
-    "HTTP_X_FORWARDED_FOR",
-    "HTTP_X_FORWARDED_HOST",
-    "HTTP_X_FORWARDED_PORT",
-    "HTTP_X_FORWARDED_PREFIX",
-    "HTTP_X_FORWARDED_PROTO",
-    "HTTP_X_FORWARDED_SERVER",
-    "HTTP_X_REAL_IP",
     "HTTP_CF_CONNECTING_IP",
+    "HTTP_CLIENT_IP",
+    "HTTP_FASTLY_CLIENT_IP",
+    "HTTP_FORWARDED",
     "HTTP_TRUE_CLIENT_IP",
+    "HTTP_VIA",
     "HTTP_X_CLIENT_IP",
-    "HTTP_X_ENVOY_EXTERNAL_ADDRESS",
+    "HTTP_X_CLUSTER_CLIENT_IP",
+    "HTTP_X_ENVOY_",
+    "HTTP_X_FORWARDED",
+    "HTTP_X_ORIGINAL_",
+    "HTTP_X_REAL_IP",
 )
-"""Signs of a proxy: the peer is on loopback, the client need not be."""
+"""How the names of headers begin that a proxy adds: the peer is on loopback, the client need not be."""
 
 HOW_TO_OPEN = "set [webserver] rest_api_plugin_expected_http_token in airflow.cfg and restart the webserver"
 
@@ -87,8 +86,8 @@ class Authenticator:
         """Without a token nothing else keeps a web page from using its visitor's browser (CSRF)."""
         environ = request.environ
         site = environ.get("HTTP_SEC_FETCH_SITE", "none")
-        origin = environ.get("HTTP_ORIGIN")
-        foreign = origin is not None and urlsplit(origin).netloc != request.host
+        origins = [environ[header] for header in ("HTTP_ORIGIN", "HTTP_REFERER") if header in environ]
+        foreign = any(_netloc(origin) != environ.get("HTTP_HOST", "") for origin in origins)
         if site not in ("none", "same-origin") or foreign:
             raise Refused(f"Refused by the cross-site check, since no token is configured: {HOW_TO_OPEN}")
 
@@ -96,11 +95,11 @@ class Authenticator:
     def refuse_other_machines(request: Request, peer: str) -> None:
         """Serve loopback peers that ask for a loopback host, not through a proxy."""
         environ = request.environ
-        if not _is_loopback(environ.get("REMOTE_ADDR", "")) or not _is_loopback(peer):
+        if not _is_loopback(peer):
             reason = "is open to this machine only"
-        elif any(header in environ for header in FORWARDING_HEADERS):
+        elif any(header.startswith(FORWARDING_HEADERS) for header in environ):
             reason = "is not open through a proxy"
-        elif not _is_loopback_host(request.host):
+        elif not _is_loopback_host(environ.get("HTTP_HOST", "")):
             # DNS rebinding: a page's own host name that has come to point at this machine.
             reason = "is open to a loopback host name only"
         else:
@@ -130,6 +129,16 @@ def _mapped(address: str) -> bool:
     return bool(mapped and mapped.is_loopback)
 
 
+def _netloc(url: str) -> str | None:
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return None
+
+
 def _is_loopback_host(host: str) -> bool:
-    name = urlsplit(f"//{host}").hostname or ""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
     return name == "localhost" or name.endswith(".localhost") or _is_loopback(name)

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.utils import secure_filename
 
 from airflow_remote_server import dags
+from airflow_remote_server.actions import PARSED
 from airflow_remote_server.argv import Values, build, masked, shown
 from airflow_remote_server.catalogue.classic import Classic
 from airflow_remote_server.catalogue.spec import AS_JSON, Endpoint, Form
 from airflow_remote_server.catalogue.validation import Validator, choose, nearest
 from airflow_remote_server.errors import ApiError, BadArguments, CommandFailed, NotFound, NotInThisAirflow
+from airflow_remote_server.masking import MASK, redact_text
 from airflow_remote_server.runner import Command
+from airflow_remote_server.runner.failures import last_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,6 +76,32 @@ class Endpoints:
         :param endpoint: the endpoint
         :param given: the arguments of the request
         :param ignore_unknown: drop arguments that the endpoint does not have
+        """
+        try:
+            return self.answer(endpoint, given, ignore_unknown)
+        except ApiError as error:
+            return Answer({"arguments": self.echo(endpoint, given)}, error)
+
+    def echo(self, endpoint: Endpoint, given: Given) -> dict[str, Any]:
+        """What was given, as it may be shown when it was refused: only what is known not to be secret.
+
+        :param endpoint: the endpoint
+        :param given: the arguments of the request
+        """
+        table = [argument for form in endpoint.forms for argument in form.arguments]
+        secret = {argument.name for argument in table if argument.secret}
+        known = {name for argument in table for name in (argument.name, *argument.aliases)}
+        known |= {form.name for form in endpoint.forms if form.name} | {"cmd"}
+        texts = {name: values[0] for name, values in given.items() if isinstance(values[0], (str, bool, int))}
+        return {
+            name: MASK if name in secret else redact_text(value, self.settings.sensitive_names)
+            for name, value in texts.items()
+            if name in known
+        }
+
+    def answer(self, endpoint: Endpoint, given: Given, ignore_unknown: bool) -> Answer:
+        """What ``run`` does, for a request that is not refused.
+
         :raises ApiError: when nothing has been run
         """
         self.refuse_absent(endpoint)
@@ -139,11 +168,12 @@ class Endpoints:
         with self.executor.folder() as folder:
             argv = ("parse-dag-file", "--", str(path), state)
             finished = self.executor.run(Command("airflow-remote-server", argv, folder, said["airflow_cmd"]))
-        if finished.error is not None:
-            message = f"{filename} is in place, but could not be parsed: {finished.error.message}"
+            found = parsed_file(folder)
+        if found is None:
+            reason = finished.error.message if finished.error else "the parser ended without a result"
+            message = f"{filename} is in place, but could not be parsed: {reason}"
             fields = {**said, "stderr": finished.stderr, "exit_code": finished.exit_code}
             return Answer({**fields, "output": message}, CommandFailed(message))
-        found = json.loads(finished.stdout)
         said["result"] = found
         if found["import_errors"]:
             broken = next(iter(found["import_errors"].values())).strip().splitlines()[-1]
@@ -151,6 +181,15 @@ class Endpoints:
             return Answer({**said, "output": message}, CommandFailed(message))
         said["output"] += f"; {state}d: {', '.join(found['dag_ids']) or 'it has no DAGs'}"
         return Answer(said)
+
+
+def parsed_file(folder: Path) -> dict[str, Any] | None:
+    """What the action that parses a DAG file wrote down; None when it did not come to that."""
+    try:
+        found = json.loads((folder / PARSED).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def save(uploads: dict[str, FileStorage], folder: Path, values: Values) -> None:
@@ -189,6 +228,9 @@ def ended(form: Form, finished: Finished, said: dict[str, Any]) -> Answer:
         return Answer({**fields, "output": finished.error.message}, finished.error)
     if AS_JSON[0] in form.fixed:
         fields["result"] = result = parsed(finished.stdout)
+        if result is None and output:
+            # Exit code 0, and yet nothing was done: "No unpaused DAGs were found".
+            fields["warning"] = f"the command gave no JSON, but said: {last_line(output)}"
         if form.command == ("dags", "trigger") and isinstance(result, list) and result:
             fields["dag_run_id"] = result[0].get("dag_run_id")
     return Answer(fields)

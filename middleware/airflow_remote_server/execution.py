@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
+import threading
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_remote_server.errors import ApiError, CommandFailed, Unavailable
-from airflow_remote_server.runner import STDERR, STDOUT, Command, Outcome
+from airflow_remote_server.runner import LOADED, STDERR, STDOUT, Command, Outcome
 from airflow_remote_server.runner.failures import classify
 
 if TYPE_CHECKING:
@@ -21,7 +23,13 @@ if TYPE_CHECKING:
     from airflow_remote_server.settings import Settings
 
 SERVICE_SECONDS = 3.0
-"""How long a service is watched after its start: one that cannot start says so by then."""
+"""How long a service is watched once Airflow is imported: one that cannot start says so by then."""
+
+LOADING_SECONDS = 60.0
+"""How long a service may take to import Airflow."""
+
+OWNER = "owner"
+"""File with the process id whose end makes a command's folder useless: the server's, or a service's own."""
 
 LOOK_SECONDS = 0.25
 """How often a running command's output is measured."""
@@ -56,6 +64,8 @@ class Executor:
         self.settings = settings
         self.runner = runner
         self._services: list[tuple[Process, Path]] = []
+        self._lock = threading.Lock()
+        self._swept = False
 
     @contextlib.contextmanager
     def folder(self) -> Iterator[Path]:
@@ -89,6 +99,9 @@ class Executor:
         if outcome is None:
             process.stop()
             return self._finished(command.folder, None, CommandFailed(reason))
+        reason = self._over_limit(command.folder, deadline=None)
+        if reason:  # it was quicker than we looked
+            return self._finished(command.folder, outcome.exit_code, CommandFailed(reason))
         return self._ended(command.folder, outcome)
 
     def start_service(self, program: str, argv: tuple[str, ...], title: str) -> Finished:
@@ -99,12 +112,16 @@ class Executor:
         :param title: the command line as it may be shown
         :raises Unavailable: when no process can be started
         """
-        self._forget_ended_services()
         folder = self._new_folder()
-        process = self._start(Command(program, argv, folder, title))
-        outcome = process.wait(SERVICE_SECONDS)
+        process = self._start(Command(program, argv, folder, title, service=True))
+        (folder / OWNER).write_text(str(process.pid))
+        deadline = time.monotonic() + LOADING_SECONDS
+        outcome = None
+        while outcome is None and not (folder / LOADED).exists() and time.monotonic() < deadline:
+            outcome = process.wait(LOOK_SECONDS)
+        outcome = outcome or process.wait(SERVICE_SECONDS)
         if outcome is None:
-            self._services.append((process, folder))
+            self._remember(process, folder)
             return self._finished(folder, None, None, pid=process.pid)
         finished = self._ended(folder, outcome)
         shutil.rmtree(folder, ignore_errors=True)
@@ -115,7 +132,12 @@ class Executor:
         try:
             self.settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             commands.mkdir(mode=0o700, exist_ok=True)
-            return Path(tempfile.mkdtemp(dir=commands))
+            if not self._swept:
+                self._swept = True
+                sweep(commands)
+            folder = Path(tempfile.mkdtemp(dir=commands))
+            (folder / OWNER).write_text(str(os.getpid()))
+            return folder
         except OSError as error:
             raise Unavailable(
                 f"cannot write to {commands} ({error.strerror}): "
@@ -128,13 +150,13 @@ class Executor:
         except OSError as error:
             raise Unavailable(f"cannot start a process now: {error.strerror}") from error
 
-    def _over_limit(self, folder: Path, deadline: float) -> str:
+    def _over_limit(self, folder: Path, deadline: float | None) -> str:
         most = self.settings.max_output_bytes
         if sum((folder / name).stat().st_size for name in (STDOUT, STDERR)) > most:
             return (
                 f"the command printed over {most} bytes and was stopped ([rest_api_plugin] max_output_bytes)"
             )
-        if time.monotonic() >= deadline:
+        if deadline is not None and time.monotonic() >= deadline:
             limit = self.settings.command_timeout
             return f"the command ran over {limit:g} s and was stopped ([rest_api_plugin] command_timeout)"
         return ""
@@ -154,11 +176,25 @@ class Executor:
         with path.open("rb") as file:
             return file.read(self.settings.max_output_bytes).decode("utf-8", "replace")
 
-    def _forget_ended_services(self) -> None:
-        running = []
-        for process, folder in self._services:
-            if process.wait(0.0) is None:
-                running.append((process, folder))
-            else:
-                shutil.rmtree(folder, ignore_errors=True)
-        self._services = running
+    def _remember(self, process: Process, folder: Path) -> None:
+        """Keep a service, and forget those that have ended: somebody has to reap them."""
+        with self._lock:
+            running = [(process, folder)]
+            for known, its_folder in self._services:
+                if known.wait(0.0) is None:
+                    running.append((known, its_folder))
+                else:
+                    shutil.rmtree(its_folder, ignore_errors=True)
+            self._services = running
+
+
+def sweep(commands: Path) -> None:
+    """Remove what killed servers have left behind: folders whose owner's process is no more.
+
+    :param commands: the folder of commands' folders
+    """
+    for folder in commands.iterdir():
+        with contextlib.suppress(OSError, ValueError):
+            os.kill(int((folder / OWNER).read_text()), 0)
+            continue
+        shutil.rmtree(folder, ignore_errors=True)

@@ -5,7 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from airflow_remote_server import strictjson
+
 MASK = "***"
+
+LONGEST_ECHO = 1000
+"""Characters of a refused argument that are said back."""
 
 SENSITIVE = frozenset(
     {
@@ -36,12 +41,27 @@ def is_sensitive(name: str, names: frozenset[str] = SENSITIVE) -> bool:
     return any(part in lowered for part in names)
 
 
+def redact_text(value: Any, names: frozenset[str] = SENSITIVE) -> Any:
+    """Replace the secret values of a text when it is JSON; of one that is not, keep no more than a beginning.
+
+    :param value: a text, or anything else, which is kept
+    :param names: parts of names that are sensitive
+    """
+    if not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
+        return value[:LONGEST_ECHO] if isinstance(value, str) else value
+    try:
+        return redact_json(value, names)
+    except ValueError:
+        return MASK
+
+
 def redact_json(text: str, names: frozenset[str] = SENSITIVE) -> str:
     """Replace the secret values of a JSON text, however deep.
 
     :param text: JSON
     :param names: parts of names that are sensitive
     :returns: the text itself when nothing in it is secret
+    :raises ValueError: when it is not JSON
     """
 
     def redact(value: Any) -> Any:
@@ -51,6 +71,6 @@ def redact_json(text: str, names: frozenset[str] = SENSITIVE) -> str:
             return [redact(item) for item in value]
         return value
 
-    document = json.loads(text)
+    document = strictjson.loads(text)
     redacted = redact(document)
     return text if redacted == document else json.dumps(redacted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from airflow_remote_server.api import Api
     from airflow_remote_server.settings import Settings
 
 PREFIX = "/admin/rest_api"
@@ -36,11 +38,57 @@ def split_path(script_name: str, path_info: str, base_path: str = "") -> tuple[s
     return None
 
 
+class LazyApi:
+    """The API, made at the first request for it.
+
+    Nothing is imported, read or opened before: gunicorn makes the middleware in its master process, and forks
+    the workers afterwards.
+
+    :param settings: a configuration; None to read Airflow's
+    """
+
+    def __init__(self, settings: Settings | None) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._api: Api | None = None
+
+    def get(self) -> Api:
+        """The application behind the prefix; one, whichever thread comes first."""
+        if self._api is None:
+            with self._lock:
+                return self._get()
+        return self._api
+
+    def _get(self) -> Api:
+        from airflow_remote_server.api import Api
+
+        if self._api is None:
+            self._api = Api(self._settings)
+        return self._api
+
+    @cached_property
+    def base_path(self) -> str:
+        """The path that Airflow is served at."""
+        if self._settings is not None:
+            return self._settings.base_path
+        from airflow_remote_server.settings import SettingsError, base_path
+
+        try:
+            return base_path()
+        except SettingsError:
+            return ""  # the API says what is wrong
+
+    def serves(self, script_name: str, path_info: str) -> bool:
+        """Tell whether a request is the API's.
+
+        :param script_name: SCRIPT_NAME of the WSGI environ (PEP 3333)
+        :param path_info: PATH_INFO of the WSGI environ
+        """
+        return split_path(script_name, path_info, self.base_path) is not None
+
+
 class RestApiMiddleware:
     """Serve the Airflow command line below ``/admin/rest_api``; leave every other request alone.
-
-    Nothing is imported, read or opened until the first request for the API: gunicorn builds this in its
-    master process and forks the workers afterwards.
 
     :param app: the WSGI application to wrap
     :param settings: a configuration; by default it is read from Airflow's at the first request
@@ -48,28 +96,10 @@ class RestApiMiddleware:
 
     def __init__(self, app: WSGIApplication, settings: Settings | None = None) -> None:
         self.app = app
-        self._settings = settings
+        self.api = LazyApi(settings)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if PREFIX in environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "") and self.serves(environ):
-            return self.api(environ, start_response)
-        return self.app(environ, start_response)
-
-    def serves(self, environ: WSGIEnvironment) -> bool:
-        """Tell whether a request is the API's.
-
-        :param environ: the WSGI environ, which is not changed
-        """
         script_name, path_info = environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", "")
-        return split_path(script_name, path_info, self.api.base_path) is not None
-
-    @cached_property
-    def api(self) -> Api:
-        """The application behind the prefix, made at the first request for it."""
-        from airflow_remote_server.api import Api
-
-        return Api(self._settings)
-
-
-if TYPE_CHECKING:
-    from airflow_remote_server.api import Api
+        if PREFIX in script_name + path_info and self.api.serves(script_name, path_info):
+            return self.api.get()(environ, start_response)
+        return self.app(environ, start_response)

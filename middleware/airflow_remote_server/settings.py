@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from airflow_remote_server.masking import SENSITIVE
 
@@ -85,11 +85,16 @@ def token_is_configured(conf: Any) -> bool:
 
     :param conf: Airflow's configuration
     """
-    return any(
-        conf.has_option(section, TOKEN_KEY + suffix)
-        for section in TOKEN_SECTIONS
-        for suffix in ("_cmd", "_secret", "")
-    )
+    return bool(token_sections(conf))
+
+
+def token_sections(conf: Any) -> list[str]:
+    """The sections that have the token in any of its forms, the one that counts first.
+
+    :param conf: Airflow's configuration
+    """
+    forms = [TOKEN_KEY + suffix for suffix in ("_cmd", "_secret", "")]
+    return [section for section in TOKEN_SECTIONS if any(conf.has_option(section, key) for key in forms)]
 
 
 def register_token_as_sensitive(conf: Any) -> None:
@@ -101,12 +106,19 @@ def register_token_as_sensitive(conf: Any) -> None:
 
 
 def base_path() -> str:
-    """The path of Airflow's ``base_url``, without a trailing slash; "" when there is none."""
+    """The path of Airflow's ``base_url``, decoded, without a trailing slash; "" when there is none.
+
+    :raises SettingsError: when it is no URL
+    """
     from airflow import __version__ as airflow_version
     from airflow.configuration import conf
 
     section = "webserver" if airflow_version.startswith("2.") else "api"
-    return urlsplit(conf.get(section, "base_url", fallback="") or "").path.rstrip("/")
+    url = _read(conf.get, section, "base_url", "") or ""
+    try:
+        return unquote(urlsplit(url).path).rstrip("/")
+    except ValueError as error:
+        raise SettingsError(f"[{section}] base_url is no URL: {error}") from error
 
 
 def from_airflow() -> Settings:
@@ -161,14 +173,12 @@ def _positive(conf: Any, key: str, fallback: float, kind: type) -> Any:
 
 
 def _token(conf: Any) -> str | None:
-    for section in TOKEN_SECTIONS:
-        if not any(conf.has_option(section, TOKEN_KEY + suffix) for suffix in ("_cmd", "_secret", "")):
-            continue
+    for section in token_sections(conf)[:1]:
         token = str(_read(conf.get, section, TOKEN_KEY, "") or "").strip()
-        if not token:
-            # An empty value is a deployment accident (an unset secret), not a wish for an open API.
-            raise SettingsError(f"[{section}] {TOKEN_KEY} is set but empty: remove it, or give it a value")
-        return token
+        if token:
+            return token
+        # An empty value is a deployment accident (an unset secret), not a wish for an open API.
+        raise SettingsError(f"[{section}] {TOKEN_KEY} is set but empty: remove it, or give it a value")
     return None
 
 

@@ -33,6 +33,13 @@ if deed == "sleep":
 elif deed == "flood":
     while True:
         os.write(1, b"x" * 65536)
+elif deed == "burst":
+    os.write(1, b"x" * 1_000_001)
+    os._exit(0)
+elif deed == "grandchild-and-sleep":
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    os.write(1, b"grandchild %d\\n" % child.pid)
+    time.sleep(600)
 elif deed == "grandchild":
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     os.write(1, b"grandchild %d\\n" % child.pid)

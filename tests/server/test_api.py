@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import io
+import json
+import wsgiref.util
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
 from conftest import TOKEN
+from doubles import Wrapped
+
+from airflow_remote_server import RestApiMiddleware
 
 AUTH = {"rest-api-plugin-http-token": TOKEN}
 API = "/admin/rest_api/api/v1.0"
@@ -62,6 +67,7 @@ def test_an_endpoint_that_needs_no_command_answers_with_the_whole_envelope(ask: 
         ("/api/v1.0/version/x", 404, "nothing is at"),
         ("/static/../api.py", 404, "nothing is at"),
         ("/static/page.html", 404, "no such file"),
+        ("/api/v1.0/" + "x" * 5000, 404, "no such endpoint"),
     ],
 )
 def test_what_is_not_there_is_named(make_client: Any, path: str, status: int, hint: str) -> None:
@@ -120,6 +126,42 @@ def test_an_oversized_upload_is_refused(make_client: Any) -> None:
     assert response.status_code == 413
 
 
+@pytest.mark.parametrize("host", ["a..b", "x" * 70 + ".example", "[", "a b", "", "\xff"])
+@pytest.mark.parametrize("path", ["/", "/api/v1.0/health", "/api/v1.0/nope"])
+def test_no_host_name_does_harm(make_settings: Any, host: str, path: str) -> None:
+    environ: dict[str, Any] = {"HTTP_HOST": host, "PATH_INFO": f"/admin/rest_api{path}"}
+    wsgiref.util.setup_testing_defaults(environ)
+    seen: list[str] = []
+    app = RestApiMiddleware(Wrapped(), make_settings())
+    b"".join(app(environ, lambda status, headers, exc_info=None: seen.append(status)))  # type: ignore[arg-type,return-value,func-returns-value]
+    assert seen[0][:3] in ("200", "400", "403")
+
+
+def test_what_was_given_is_said_back_when_it_is_refused(ask: Any) -> None:
+    sent = {"cmd": "set", "key": "k", "valu": "hunter2", "value": "hunter3"}
+    status, envelope = ask("variables", "POST", json=sent)
+    assert (status, envelope["arguments"]) == (400, {"cmd": "set", "key": "k", "value": "***"})
+    assert "hunter" not in str(envelope)
+
+
+@pytest.mark.parametrize("secret", [{"p": "hunter2"}, ["hunter2"], True, "--hunter2"])
+def test_a_secret_that_is_refused_is_not_said(ask: Any, secret: Any) -> None:
+    sent = {"add": True, "conn_id": "c", "conn_uri": secret, "conn_extra": "{hunter2"}
+    status, envelope = ask("connections", "POST", json=sent)
+    assert status == 400
+    assert "hunter" not in str(envelope)
+
+
+def test_many_unknown_arguments_take_no_time_and_no_room(make_client: Any) -> None:
+    body = json.dumps({f"unknown{number}": 1 for number in range(900)})
+    response = make_client().post(f"{API}/version", headers=AUTH, data=body, content_type="application/json")
+    assert response.status_code == 400
+    assert response.json["output"].endswith("; and 890 more")
+    many = json.dumps({f"unknown{number}": 1 for number in range(2000)})
+    response = make_client().post(f"{API}/version", headers=AUTH, data=many, content_type="application/json")
+    assert (response.status_code, response.json["output"]) == (413, "the JSON body has over 1000 arguments")
+
+
 def test_a_chunked_body_is_read(make_client: Any) -> None:
     response = make_client().post(
         f"{API}/pause",
@@ -128,7 +170,7 @@ def test_a_chunked_body_is_read(make_client: Any) -> None:
         content_type="application/x-www-form-urlencoded",
         environ_overrides={"wsgi.input_terminated": True},
     )
-    assert "unknown argument 'dagid'; did you mean 'dag_id'?" in response.json["output"]
+    assert "unknown argument 'dagid' (did you mean 'dag_id'?)" in response.json["output"]
 
 
 def test_the_ancestors_shape(make_client: Any) -> None:
@@ -140,7 +182,7 @@ def test_the_ancestors_shape(make_client: Any) -> None:
         assert response.json["output"]["stdout"]
         assert response.json["post_arguments"] == {}
     refused = client.get("/admin/rest_api/api?api=trigger_dag", headers=AUTH)
-    assert (refused.status_code, refused.json["output"]) == (400, "missing: dag_id")
+    assert (refused.status_code, refused.json["output"]["stdout"]) == (400, "missing: dag_id")
 
 
 def test_what_this_airflow_does_not_have_is_said_with_what_it_has(ask: Any, major: int) -> None:

@@ -9,13 +9,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_remote_server.execution import Executor
 from airflow_remote_server.runner import Command
 from airflow_remote_server.runner.cold import ColdRunner, environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.slow
 
@@ -32,17 +35,38 @@ def run(make_settings: Any) -> Any:
     return call
 
 
+def wait_for(condition: Callable[[], bool]) -> bool:
+    """Wait until something is true; whether it came true."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
 def gone(pid: int) -> bool:
-    """Whether a process is no more, waiting for it a moment: init reaps it in its own time."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
+    """Whether a process is no more, waiting for it: init reaps it in its own time."""
+
+    def ended() -> bool:
         try:
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return True
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
         except (FileNotFoundError, ProcessLookupError):
             return True
-        time.sleep(0.05)
-    return False
+
+    return wait_for(ended)
+
+
+SERVER = """
+import tempfile, time
+from pathlib import Path
+from airflow_remote_server.runner import Command
+from airflow_remote_server.runner.cold import ColdRunner
+folder = Path(tempfile.mkdtemp())
+process = ColdRunner().start(Command("airflow", ("version",), folder, "airflow version"))
+print(process.pid, folder, sep="\\n", flush=True)
+time.sleep(600)
+"""
 
 
 def test_a_command_prints_for_its_user_only(run: Any, tmp_path: Path) -> None:
@@ -81,6 +105,55 @@ def test_a_commands_children_end_with_it(run: Any, misbehave: Any) -> None:
 def test_a_command_that_reads_gets_nothing(run: Any, misbehave: Any) -> None:
     misbehave("stdin")
     assert "read ''" in run().stdout
+
+
+def test_output_over_the_limit_is_said_also_when_the_command_was_quick(run: Any, misbehave: Any) -> None:
+    misbehave("burst")
+    finished = run(max_output_bytes=1_000_000)
+    assert "printed over 1000000 bytes" in finished.error.message
+    assert finished.exit_code == 0
+
+
+def test_a_command_ends_with_the_server_that_asked_for_it(misbehave: Any) -> None:
+    misbehave("grandchild-and-sleep")
+    with subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        pid = int(server.stdout.readline())
+        folder = Path(server.stdout.readline().strip())
+        wait_for(lambda: b"grandchild" in (folder / "stdout").read_bytes())
+        grandchild = int((folder / "stdout").read_text().split()[1])
+        server.kill()
+    assert gone(pid)
+    assert gone(grandchild)
+
+
+def test_what_killed_servers_left_behind_is_removed(run: Any, tmp_path: Path) -> None:
+    commands = tmp_path / "state" / "commands"
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    for name, owner in (("old", str(ended.pid)), ("odd", "x"), ("mine", str(os.getpid()))):
+        (commands / name).mkdir(parents=True)
+        (commands / name / "owner").write_text(owner)
+    run()
+    assert [path.name for path in commands.iterdir()] == ["mine"]
+
+
+def test_a_command_whose_exit_code_went_to_another_is_told_by_itself(run: Any, monkeypatch: Any) -> None:
+    def somebody_else(*_: Any) -> None:
+        raise ChildProcessError
+
+    monkeypatch.setattr("os.waitid", somebody_else)
+    finished = run("pools", "nonsense")
+    assert finished.exit_code == 2
+    assert finished.error.kind == "BadArguments"
+
+
+def test_a_service_that_cannot_start_says_so(make_settings: Any, tmp_path: Path) -> None:
+    executor = Executor(make_settings(), ColdRunner())
+    finished = executor.start_service("airflow", ("kerberos",), "airflow kerberos")
+    assert finished.pid is None
+    assert finished.error is not None
+    assert list((tmp_path / "state" / "commands").iterdir()) == []
 
 
 def test_a_command_that_crashes_is_told_by_its_signal(run: Any, misbehave: Any) -> None:

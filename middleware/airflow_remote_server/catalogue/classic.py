@@ -98,7 +98,8 @@ class Classic(Dialect):
         shared = (
             *(Argument(name, flag, Kind.DATE, short=short, help="Date") for name, flag, short in dates),
             Argument("dry_run", "--dry-run", Kind.FLAG, short="-dr", help="Show what would be run"),
-            unused("include_adhoc", "Airflow has no ad-hoc tasks any more"),
+            Argument("run_backwards", "--run-backwards", Kind.FLAG, short="-B", help="Latest first"),
+            unused("include_adhoc", "Airflow has no ad-hoc tasks any more", short="-a"),
             Argument(
                 "conf",
                 "--conf" if self.two else "--dag-run-conf",
@@ -112,9 +113,13 @@ class Classic(Dialect):
             self.only_two("mark_success", "--mark-success", Kind.FLAG, short="-m", help="Only mark as done"),
             self.only_two("local", "--local", Kind.FLAG, short="-l", help="Use the LocalExecutor"),
             self.only_two("donot_pickle", "--donot-pickle", Kind.FLAG, short="-x", help="Do not pickle"),
-            self.only_two("ignore_dependencies", "--ignore-dependencies", Kind.FLAG, short="-i", help="Only"),
+            self.only_two(
+                "ignore_dependencies", "--ignore-dependencies", Kind.FLAG, short="-i", help="Only it"
+            ),
             self.only_two("pool", "--pool", help="Pool for the tasks"),
-            self.only_two("reset_dagruns", "--reset-dagruns", Kind.FLAG, "use reprocess_behavior"),
+            self.only_two(
+                "reset_dagruns", "--reset-dagruns", Kind.FLAG, "use reprocess_behavior", help="Anew"
+            ),
             self.just_subdir(),
         )
         name = "ignore_first_depends_on_past"
@@ -137,7 +142,6 @@ class Classic(Dialect):
                     choices=("none", "completed", "failed"),
                     help="Which existing runs to do again",
                 ),
-                Argument("run_backwards", "--run-backwards", Kind.FLAG, help="Latest first"),
             )
             dag_id = Argument("dag_id", "--dag-id", required=True, help=DAG_ID.help)
             form = Form(
@@ -173,7 +177,7 @@ class Classic(Dialect):
             Argument("exclude_subdags", "--exclude-subdags", Kind.FLAG, short="-x", help="No subdags")
             if self.two
             else unused("exclude_subdags", "Airflow 3 has no subdags"),
-            unused("no_confirm", "Always so: nobody could be asked"),
+            unused("no_confirm", "Always so: nobody could be asked", short="-c"),
         )
         tree = self.only_two("tree", "--tree", Kind.FLAG, "use `dags show`", short="-t", help="As a tree")
         return (

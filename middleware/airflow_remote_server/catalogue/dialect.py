@@ -5,14 +5,15 @@ from __future__ import annotations
 from airflow_remote_server.catalogue.spec import Argument, Kind
 
 
-def gone(name: str, reason: str, flag: bool = False) -> Argument:
-    """An argument that this Airflow does not have any more."""
-    return Argument(name, kind=Kind.FLAG if flag else Kind.TEXT, refused=reason)
+def gone(name: str, reason: str, flag: bool = False, short: str = "") -> Argument:
+    """An argument that this Airflow does not have any more, or that is not accepted over HTTP."""
+    kind = Kind.FLAG if flag else Kind.TEXT
+    return Argument(name, kind=kind, refused=reason, help=f"Not accepted: {reason}", short=short)
 
 
-def unused(name: str, help: str, kind: Kind = Kind.FLAG) -> Argument:
-    """An argument that has become meaningless, and is accepted from old clients."""
-    return Argument(name, kind=kind, ignored=True, help=help)
+def unused(name: str, help: str, short: str = "") -> Argument:
+    """A flag that has become meaningless, and is accepted from old clients."""
+    return Argument(name, kind=Kind.FLAG, ignored=True, help=help, short=short)
 
 
 class Dialect:

@@ -29,7 +29,7 @@ def services(dialect: Dialect) -> tuple[Endpoint, ...]:
     celery = "apache-airflow-providers-celery"
     kerberos = (
         Argument("principal", help="Kerberos principal"),
-        gone("keytab", "a file of the server; set [kerberos] keytab in airflow.cfg"),
+        gone("keytab", "a file of the server; set [kerberos] keytab in airflow.cfg", short="-kt"),
         Argument("one_time", "--one-time", Kind.FLAG, help="End after one renewal"),
         *DAEMON,
     )

@@ -73,7 +73,14 @@ def connections(two: bool) -> Endpoint:
     add = (
         conn_id,
         Argument("conn_uri", "--conn-uri", two_tokens=True, secret=True, help="The connection as a URI"),
-        Argument("conn_json", "--conn-json", two_tokens=True, secret=True, help="The connection as JSON"),
+        Argument(
+            "conn_json",
+            "--conn-json",
+            Kind.JSON_OBJECT,
+            two_tokens=True,
+            secret=True,
+            help="The connection as JSON",
+        ),
         Argument("conn_type", "--conn-type", help="Its type"),
         Argument("conn_host", "--conn-host", help="Its host"),
         Argument("conn_login", "--conn-login", help="Its login"),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.datastructures import FileStorage
 
+from airflow_remote_server import strictjson
 from airflow_remote_server.catalogue.spec import Argument, Endpoint, Form, Kind
 from airflow_remote_server.errors import BadArguments
 
@@ -25,14 +26,18 @@ if TYPE_CHECKING:
 MAX_ARGUMENT_BYTES = 131071
 """Longest argument of a Linux process: MAX_ARG_STRLEN (32 pages) less the closing NUL."""
 
+MOST_PROBLEMS = 10
+LONGEST_NAME = 80
+"""How many problems are said, and how many characters of a name that is not ours."""
+
 TRUE = frozenset({"", "true", "1", "yes", "on"})
 FALSE = frozenset({"false", "0", "no", "off"})
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint at the known name that is most alike, to be put behind an error; "" when none is."""
-    close = get_close_matches(name[:100], sorted(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    close = get_close_matches(name[:LONGEST_NAME], sorted(known), n=1, cutoff=0.5)
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def flag(value: Any) -> bool | None:
@@ -57,6 +62,8 @@ def choose(endpoint: Endpoint, given: Given) -> tuple[Form, Given]:
     rest = dict(given)
     chosen = {name: rest.pop(name) for name in named if name in rest}
     for name in [name for name, values in chosen.items() if not named[name].takes]:
+        if len(chosen[name]) > 1:
+            raise BadArguments(f"{name!r} is given {len(chosen[name])} times")
         state = flag(chosen[name][0])
         if state is None:
             raise BadArguments(f"{name!r} is a flag: true or false")
@@ -108,7 +115,7 @@ class Validator:
             if argument is not None:
                 names.setdefault(argument.name, []).extend(found)
             elif not ignore_unknown:
-                self.problems.append(f"unknown argument {name!r}{nearest(name, self.known)}")
+                self.note_unknown(name)
         for argument in self.form.arguments:
             found = names.get(argument.name, [])
             value = self.value(argument, found) if found else None
@@ -120,8 +127,15 @@ class Validator:
                 values[argument.name] = argument.default
         self.complete(values, uploads, names)
         if self.problems:
-            raise BadArguments("; ".join(self.problems))
+            more = len(self.problems) - MOST_PROBLEMS
+            and_more = [f"and {more} more"] if more > 0 else []
+            raise BadArguments("; ".join([*self.problems[:MOST_PROBLEMS], *and_more]))
         return values, uploads
+
+    def note_unknown(self, name: str) -> None:
+        """Note an argument that the form does not have; looking for the nearest one takes its time."""
+        hint = nearest(name, self.known) if len(self.problems) < MOST_PROBLEMS else ""
+        self.problems.append(f"unknown argument {name[:LONGEST_NAME]!r}{hint}")
 
     def complete(self, values: Values, uploads: dict[str, FileStorage], names: dict[str, list[Any]]) -> None:
         """Note what is missing, all of it at once, and fill in what follows from the rest."""
@@ -188,7 +202,7 @@ class Validator:
         if isinstance(item, (dict, list)) and argument.kind is Kind.JSON_OBJECT:
             item = json.dumps(item)
         if isinstance(item, (bool, dict, list)):
-            raise ValueError(f"a text, not JSON's {json.dumps(item)[:40]}")
+            raise ValueError(f"a text, not a JSON {type(item).__name__}")
         text = item if isinstance(item, str) else json.dumps(item)
         if "\0" in text:
             raise ValueError("holds a NUL, which no argument can")
@@ -209,9 +223,9 @@ class Validator:
         """The text of one argument, checked by its kind."""
         kind = argument.kind
         if argument.choices and text not in argument.choices:
-            raise ValueError(f"one of {', '.join(argument.choices)}, not {text[:40]!r}")
+            raise ValueError(f"one of {', '.join(argument.choices)}")
         if kind is Kind.INTEGER and not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
-            raise ValueError(f"a whole number, not {text[:40]!r}")
+            raise ValueError("a whole number is wanted")
         if kind is Kind.JSON_OBJECT:
             self.json_object(text)
         if kind is Kind.STDOUT and text != "-":
@@ -225,8 +239,8 @@ class Validator:
     def json_object(self, text: str) -> None:
         """Refuse what is not a JSON object."""
         try:
-            document = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            document = strictjson.loads(text)
+        except ValueError as error:
             raise ValueError(f"not valid JSON: {error}") from None
         if not isinstance(document, dict):
             raise ValueError("must be a JSON object")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import sys
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,18 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TOKEN_FIELD = "REST_API_PLUGIN_HTTP_TOKEN"  # noqa: S105 - a name
+
+
+POLICY_PARAMETERS = (
+    "self",
+    "name",
+    "value",
+    "scheme_state",
+    "seen",
+    "secure_scheme_headers",
+    "forwarder_headers",
+)
+"""Of ``HeaderPolicy._apply_header_policy`` of gunicorn 27."""
 
 
 def logs_to_stderr() -> None:
@@ -107,7 +120,8 @@ def let_token_through() -> None:
     message = sys.modules.get("gunicorn.http.message")
     policy = getattr(message, "HeaderPolicy", None)
     original: Any = getattr(policy, "_apply_header_policy", None)
-    if policy is None or original is None:
+    known = original is not None and tuple(inspect.signature(original).parameters)[:7] == POLICY_PARAMETERS
+    if not known and not getattr(original, "lets_token_through", False):
         if message is not None:
             log.info("This gunicorn drops rest_api_plugin_http_token; send rest-api-plugin-http-token")
         return
@@ -123,4 +137,4 @@ def let_token_through() -> None:
         )
 
     apply.lets_token_through = True  # type: ignore[attr-defined]
-    policy._apply_header_policy = apply
+    policy._apply_header_policy = apply  # type: ignore[union-attr]  # known, so it is there

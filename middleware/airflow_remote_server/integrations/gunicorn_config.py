@@ -24,12 +24,14 @@ _WRAPPING.take("gunicorn config")  # the plugins keep their link, and leave the 
 
 preload_app = True
 timeout = 120
-# Let the seed's header in from any peer, and trust no peer for anything else.
-forwarder_headers = "REST_API_PLUGIN_HTTP_TOKEN"
-forwarded_allow_ips = "*"
-secure_scheme_headers: dict[str, str] = {}
 
 if _two:
+    # Let the seed's header in from any peer, and trust no peer for anything else. Airflow 3's worker is
+    # uvicorn: it drops no header, and takes forwarded_allow_ips for its own, so it would trust every peer.
+    forwarder_headers = "REST_API_PLUGIN_HTTP_TOKEN"
+    forwarded_allow_ips = "*"
+    secure_scheme_headers: dict[str, str] = {}
+
     from airflow.www.gunicorn_config import on_starting  # noqa: F401 - a hook
 
     def post_worker_init(worker: Any) -> None:

@@ -5,6 +5,8 @@ Airflow imports plugins in most of its processes, so nothing heavy is imported h
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 
@@ -43,7 +45,7 @@ def members(owner: str) -> dict[str, list[object]]:
     register_token_as_sensitive(conf)
     if not LINK.take(owner):
         return {}
-    return installed().plugin_members(WRAPPING.take(owner), f"{base_path()}{PREFIX}/")
+    return installed().plugin_members(WRAPPING.take(owner), f"{quote(base_path())}{PREFIX}/")
 
 
 class RestApiPlugin(AirflowPlugin):  # type: ignore[misc]  # Airflow is not typed here

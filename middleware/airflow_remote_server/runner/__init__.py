@@ -17,6 +17,7 @@ was killed leaves no ``result.json``.
 from __future__ import annotations
 
 import json
+import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STDOUT, STDERR, RESULT = "stdout", "stderr", "result.json"
+LOADED = "loaded"
+"""An empty file, which says that the program is imported and its work begins."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,14 @@ class Command:
     :param argv: its arguments, without the program
     :param folder: its private folder, which is there already; also its working directory
     :param title: the command line as it may be shown in a process list
+    :param service: runs until it is stopped, also when the server that started it ends
     """
 
     program: str
     argv: tuple[str, ...]
     folder: Path
     title: str
+    service: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,23 +66,23 @@ class Outcome:
     message: str = ""
 
     @classmethod
-    def read(cls, folder: Path, exit_code: int) -> Outcome:
+    def read(cls, folder: Path, exit_code: int | None) -> Outcome:
         """Read what the child wrote about its end.
 
         :param folder: the command's folder
-        :param exit_code: the exit code that the operating system gave
+        :param exit_code: the exit code that the operating system gave; None when it gave it to somebody else
         """
         try:
             said: dict[str, Any] = json.loads((folder / RESULT).read_text("utf-8"))
             return cls(
-                exit_code,
+                said["exit_code"] if exit_code is None else exit_code,
                 tuple(tuple(names) for names in said["exceptions"]),
                 said["raised_in"],
                 said["in_user_code"],
                 said["message"],
             )
         except (OSError, ValueError, TypeError, KeyError):
-            return cls(exit_code)  # it was killed, or went astray
+            return cls(-signal.SIGKILL if exit_code is None else exit_code)  # it was killed, or went astray
 
 
 class Process(Protocol):

@@ -6,16 +6,19 @@ Started as ``python -m airflow_remote_server.runner.child FD``; FD is a file tha
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import runpy
+import select
+import signal
 import sys
 import sysconfig
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_remote_server.runner import RESULT
+from airflow_remote_server.runner import LOADED, RESULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,19 +134,48 @@ def write_result(folder: Path, result: dict[str, Any]) -> None:
     partial.replace(folder / RESULT)
 
 
+def end_with_server(lifeline: int) -> None:
+    """Let the system kill this process group when the server closes its end of a pipe, as by its own end.
+
+    Nobody would hold a command to its limits any more. No thread is needed: the kernel sends the signal
+    (fcntl(2), F_SETOWN and F_SETSIG, of Linux).
+
+    :param lifeline: descriptor of the reading end; nothing is ever written to the other one
+    """
+    if not hasattr(fcntl, "F_SETSIG"):
+        return
+    # Opened anew: who gets the signal is a property of the open file, which is the server's as well.
+    own = os.open(f"/proc/self/fd/{lifeline}", os.O_RDONLY | os.O_NONBLOCK)
+    os.close(lifeline)
+    os.set_inheritable(own, True)  # it has to live as long as the last process of the group
+    fcntl.fcntl(own, fcntl.F_SETOWN, -os.getpgid(0))
+    fcntl.fcntl(own, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(own, fcntl.F_SETFL, fcntl.fcntl(own, fcntl.F_GETFL) | os.O_ASYNC)
+    if select.select([own], [], [], 0)[0]:
+        os.kill(0, signal.SIGKILL)  # the server has ended already
+
+
 def main() -> None:
     """Run the command that the inherited file describes."""
     folder = Path.cwd()
     sys.path[:] = [entry for entry in sys.path if entry not in ("", str(folder))]  # -m puts it first
     with os.fdopen(int(sys.argv[1]), encoding="utf-8") as file:
         spec = json.load(file)
+    if spec["lifeline"] is not None:
+        end_with_server(spec["lifeline"])
     try:
         from setproctitle import setproctitle
     except ImportError:
         pass
     else:
         setproctitle(spec["title"])
-    result = call(lambda: load(spec["program"], spec["argv"])())
+
+    def run() -> object:
+        function = load(spec["program"], spec["argv"])
+        (folder / LOADED).touch()
+        return function()
+
+    result = call(run)
     write_result(folder, result)
     sys.exit(result["exit_code"])
 

@@ -40,11 +40,14 @@ class ColdProcess:
 
     :param popen: the process
     :param folder: the command's folder
+    :param lifeline: the end of a pipe that this process has to keep open for the command to live
     """
 
-    def __init__(self, popen: subprocess.Popen[bytes], folder: Path) -> None:
+    def __init__(self, popen: subprocess.Popen[bytes], folder: Path, lifeline: int | None) -> None:
         self._popen = popen
         self._folder = folder
+        self._lifeline = lifeline
+        self._reaped_by_another = False
 
     @property
     def pid(self) -> int:
@@ -66,23 +69,33 @@ class ColdProcess:
             time.sleep(min(pause, left))
             pause = min(pause * 2, POLL_SECONDS[1])
         self._kill_group()
-        return Outcome.read(self._folder, self._popen.wait())
+        exit_code = self._popen.wait()
+        self._let_go()
+        return Outcome.read(self._folder, None if self._reaped_by_another else exit_code)
 
     def stop(self) -> None:
         """Kill it and all its descendants that stayed in its session."""
         self._kill_group()
         self._popen.wait()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
 
     def _has_ended(self) -> bool:
         if self._popen.returncode is not None:
             return True
         # WNOWAIT: until it is reaped, nobody else can get its process id, and so its group's.
-        with contextlib.suppress(ChildProcessError):
+        try:
             return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-        return True
+        except ChildProcessError:
+            self._reaped_by_another = True  # whoever waits for every child of this process
+            return True
 
     def _kill_group(self) -> None:
-        if self._popen.returncode is None:
+        if self._popen.returncode is None and not self._reaped_by_another:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
 
@@ -99,7 +112,15 @@ class ColdRunner:
         """
         with contextlib.ExitStack() as stack:
             spec = stack.enter_context(tempfile.TemporaryFile())
-            said = {"program": command.program, "argv": command.argv, "title": command.title}
+            its, ours = (None, None) if command.service else os.pipe()
+            if its is not None:
+                stack.callback(os.close, its)
+            said = {
+                "program": command.program,
+                "argv": command.argv,
+                "title": command.title,
+                "lifeline": its,
+            }
             spec.write(json.dumps(said).encode())
             spec.seek(0)
             stdout = stack.enter_context((command.folder / STDOUT).open("wb"))
@@ -111,7 +132,7 @@ class ColdRunner:
                 stderr=stderr,
                 cwd=command.folder,
                 env=environment(),
-                pass_fds=(spec.fileno(),),
+                pass_fds=(spec.fileno(), *([] if its is None else [its])),
                 start_new_session=True,
             )
-        return ColdProcess(popen, command.folder)
+        return ColdProcess(popen, command.folder, ours)

@@ -38,21 +38,19 @@ CLASSES: tuple[tuple[type[ApiError], frozenset[str]], ...] = (
     ),
     (
         BadArguments,
-        frozenset(
-            {"AirflowBadRequest", "JSONDecodeError", "ParamValidationError", "ParserError", "ValueError"}
-        ),
+        frozenset({"AirflowBadRequest", "JSONDecodeError", "ParamValidationError", "ParserError"}),
     ),
 )
 """Names of Airflow's, SQLAlchemy's and pendulum's exceptions; the first row that one stands in decides."""
 
-LOOK_UPS = frozenset(
-    {
-        "airflow.utils.cli.get_bagged_dag",
-        "airflow.utils.cli.get_dag",
-        "airflow.utils.cli.get_db_dag",
-    }
-)
-"""Functions of Airflow that say "no such DAG" by a plain AirflowException (2.11, 3.3)."""
+LOOK_UPS = {
+    "airflow.utils.cli.get_bagged_dag": "AirflowException",
+    "airflow.utils.cli.get_dag": "AirflowException",
+    "airflow.utils.cli.get_db_dag": "AirflowException",
+    "airflow.cli.commands.dag_command.dag_state": "SystemExit",
+    "airflow.cli.commands.variable_command.variables_get": "KeyError",
+}
+"""Functions of Airflow that say "no such DAG" or variable by a class that says less (2.11, 3.3)."""
 
 
 def classify(outcome: Outcome, stderr: str) -> ApiError:
@@ -63,20 +61,29 @@ def classify(outcome: Outcome, stderr: str) -> ApiError:
     """
     message = last_line(outcome.message) or last_line(stderr)
     if outcome.exit_code < 0:
-        name = signal.Signals(-outcome.exit_code).name
-        return CommandFailed(f"the command was ended by {name}")
+        return CommandFailed(f"the command was ended by {signal_name(-outcome.exit_code)}")
     message = message or f"the command ended with exit code {outcome.exit_code}"
-    if outcome.exit_code == 2 and outcome.exceptions and outcome.exceptions[0][0] == "SystemExit":
-        return BadArguments(message)  # argparse's own exit code
     if outcome.in_user_code:
         return CommandFailed(message)  # a task may raise anything, and means nothing of ours by it
+    if outcome.exit_code == 2 and outcome.exceptions and outcome.exceptions[0][0] == "SystemExit":
+        return BadArguments(message)  # argparse's own exit code
+    if outcome.exceptions and outcome.exceptions[0][0] == "ValueError":
+        return BadArguments(message)  # the class itself, as for a run_id; a subclass may mean anything
     for names in outcome.exceptions:
         for answer, known in CLASSES:
             if not known.isdisjoint(names):
                 return answer(message)
-        if outcome.raised_in in LOOK_UPS and "AirflowException" in names:
+        if LOOK_UPS.get(outcome.raised_in) in names:
             return NotFound(message)
     return CommandFailed(message)
+
+
+def signal_name(number: int) -> str:
+    """The name of a signal; real-time ones have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def last_line(text: str) -> str:

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_remote.exit_status import ExitStatus, of_command
+
+
+def test_the_exit_statuses_are_what_scripts_rely_on():
+    assert {status.name: int(status) for status in ExitStatus} == {
+        "OK": 0,
+        "FAILED": 1,
+        "USAGE": 2,
+        "UNREACHABLE": 69,
+        "SERVER_ERROR": 70,
+        "LOCAL_FILE": 74,
+        "BUSY": 75,
+        "NOT_THE_API": 76,
+        "REFUSED": 77,
+        "UNSUPPORTED": 78,
+        "INTERRUPTED": 130,
+        "CLOSED_PIPE": 141,
+    }
+
+
+def test_every_exit_status_is_explained_in_one_line():
+    for status in ExitStatus:
+        assert status.meaning
+        assert "\n" not in status.meaning
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [(0, 0), (1, 1), (75, 75), (255, 255), (-2, 130), (-9, 137), (-15, 143), (-127, 255)]
+)
+def test_a_command_s_exit_code_is_passed_on_as_a_shell_would(code, status):
+    assert of_command(code) == status
+
+
+@pytest.mark.parametrize("code", [256, 512, 10**30, -128, -129, -(10**30)])
+def test_what_no_process_can_end_with_is_a_failure(code):
+    assert of_command(code) == 1

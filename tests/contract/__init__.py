@@ -1,0 +1,24 @@
+"""What client and server must agree on: one answer of the API per file, and what belongs to it.
+
+A sample holds
+
+* ``request``: the endpoint's ``name``, the ``arguments`` as the client sends them, and ``files``;
+* ``response``: the HTTP ``status``, the ``headers`` that matter, and the JSON ``body``;
+* ``client``: the ``command_line`` behind ``airflow-remote`` ({file} is a local file with the content that is
+  sent), and the ``stdout``, ``stderr`` and ``exit_status`` that the user gets.
+
+The client's tests play the samples through the client; the server's hold its answers against them.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).resolve().parent
+
+
+def samples() -> dict[str, dict[str, Any]]:
+    """All samples, by the names of their files."""
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))}

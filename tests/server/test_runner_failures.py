@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_remote_server.runner import Outcome
+from airflow_remote_server.runner.failures import LOOK_UPS, classify, last_line
+
+NOT_FOUND = ("DagNotFound", "AirflowNotFoundException", "AirflowException", "Exception", "BaseException")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "kind"),
+    [
+        (Outcome(1, (NOT_FOUND,), "airflow.x.y", False, "m"), "NotFound"),
+        (Outcome(1, (("SystemExit",), ("NoResultFound",)), "airflow.x.y", False, "m"), "NotFound"),
+        (Outcome(1, (("DagRunAlreadyExists", "AirflowBadRequest"),), "", False, "m"), "Conflict"),
+        (Outcome(1, (("JSONDecodeError", "ValueError"),), "", False, "m"), "BadArguments"),
+        (Outcome(1, (("ValueError",),), "", False, "m"), "BadArguments"),
+        (Outcome(1, (("UnicodeDecodeError", "ValueError"),), "", False, "m"), "CommandFailed"),
+        (Outcome(2, (("SystemExit",),), "argparse.exit", False, ""), "BadArguments"),
+        (Outcome(2, (("SystemExit",),), "unusual.dag", True, ""), "CommandFailed"),
+        (Outcome(1, (NOT_FOUND,), "airflow.x.y", True, "m"), "CommandFailed"),
+        (Outcome(1, (("AirflowException",),), "airflow.utils.cli.get_dag", False, "m"), "NotFound"),
+        (Outcome(1, (("AirflowException",),), "airflow.utils.cli.other", False, "m"), "CommandFailed"),
+        (Outcome(1, (("SystemExit",), ("KeyError",)), "x.variables_get", False, "m"), "CommandFailed"),
+        (Outcome(3), "CommandFailed"),
+        (Outcome(-9), "CommandFailed"),
+        (Outcome(-40), "CommandFailed"),
+    ],
+)
+def test_the_class_of_the_exception_decides(outcome: Outcome, kind: str) -> None:
+    assert classify(outcome, "").kind == kind
+
+
+@pytest.mark.parametrize("function", LOOK_UPS)
+def test_the_functions_that_look_things_up_are_airflows(function: str, major: int) -> None:
+    import importlib
+
+    module, _, name = function.rpartition(".")
+    only = {"get_bagged_dag": 3, "get_db_dag": 3, "get_dag": 2}.get(name, major)
+    assert hasattr(importlib.import_module(module), name) == (only == major), "Airflow has renamed it"
+
+
+@given(st.text(), st.integers(-70, 255).filter(bool))
+def test_a_message_is_one_line(text: str, exit_code: int) -> None:
+    message = classify(Outcome(exit_code, message=text), text).message
+    assert message
+    assert len(message.splitlines()) == 1
+
+
+def test_the_link_behind_a_message_of_sqlalchemys_is_not_the_message() -> None:
+    text = "a\nUNIQUE constraint failed\n(Background on this error at: https://sqlalche.me/e/20/gkpj)\n"
+    assert last_line(text) == "UNIQUE constraint failed"
