@@ -1,7 +1,8 @@
-"""The servers that the tests share: one of each version for nearly everything, others for a few tests each."""
+"""The servers that the tests share: one of each version for nearly everything, others for a few tests."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,29 @@ import pytest
 
 from live.harness import VERSIONS, Server, running
 
+DAGS = Path(__file__).parent / "dags"
+NOISE = "noise from the local settings"
+"""What every process of Airflow prints at its start, on the shared servers."""
+
 
 @pytest.fixture(scope="session")
 def main_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
-    """The way in of the plugin file, with a token; Airflow shows its configuration to who may see it."""
+    """The way in of the plugin file, with a token, and the DAGs of the tests.
+
+    Airflow 2 shows its configuration without what is secret for "non-sensitive-only", all of it for "True".
+    """
     homes = {version: tmp_path_factory.mktemp(f"main-{version}") / "home" for version in VERSIONS}
-    shown = {f"AIRFLOW__{section}__EXPOSE_CONFIG": "True" for section in ("WEBSERVER", "API")}
-    with running(homes, environment=shown) as servers:
+    for home in homes.values():
+        shutil.copytree(DAGS, home / "dags")
+        (home / "config").mkdir()
+        (home / "config" / "airflow_local_settings.py").write_text(f"print({NOISE!r})\n")
+    environment = {
+        "AIRFLOW__WEBSERVER__EXPOSE_CONFIG": "non-sensitive-only",
+        "AIRFLOW__API__EXPOSE_CONFIG": "True",
+        # As in a container whose log is meant to be colourful.
+        "FORCE_COLOR": "1",
+    }
+    with running(homes, environment=environment) as servers:
         yield servers
 
 

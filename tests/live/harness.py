@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
+import re
 import shlex
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
 from typing import Any, TypeVar
@@ -62,8 +65,9 @@ class Server:
     url: str
     token: str | None
     process: subprocess.Popen[str]
+    ports: dict[str, int]
+    """Where services of this Airflow listen."""
     stopped: bool = False
-    services: list[int] = field(default_factory=list)
 
     @property
     def major(self) -> int:
@@ -115,7 +119,11 @@ class Server:
 
     def environment(self) -> dict[str, str]:
         """The environment of an Airflow process in this home."""
-        return {**os.environ, "AIRFLOW_HOME": str(self.home), "AIRFLOW_CONFIG": str(self.home / "airflow.cfg")}
+        return {
+            **os.environ,
+            "AIRFLOW_HOME": str(self.home),
+            "AIRFLOW_CONFIG": str(self.home / "airflow.cfg"),
+        }
 
     def python(self, code: str, **environment: str) -> str:
         """Run a snippet in Airflow's own environment, and return what it printed."""
@@ -131,11 +139,12 @@ class Server:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def log(self, lines: int = 60) -> str:
+    def log(self, lines: int = 40) -> str:
         """The end of the server's log."""
         path = self.home / "server.log"
         text = path.read_text("utf-8", errors="replace") if path.exists() else ""
-        return "\n".join(text.splitlines()[-lines:])
+        text = re.sub(r"\x1b\[[0-9;]*m", "", text)
+        return "\n".join(line[:200] for line in text.splitlines()[-lines:] if "GET /static/" not in line)
 
     def stop(self) -> None:
         """End the server as a service manager would, and see that it leaves nothing running."""
@@ -172,11 +181,22 @@ def start(
     The token goes by the environment: an argument can be read by every user of a machine.
     """
     home.mkdir(parents=True, exist_ok=True)
-    argv = [str(python_of(version)), str(ROOT / "examples" / "serve.py"), "--port", "0", "--quiet"]
+    argv = [
+        str(python_of(version)),
+        str(ROOT / "examples" / "serve.py"),
+        "--port",
+        str(free_port()),
+        "--quiet",
+    ]
     argv += ["--way", way, "--home", str(home), *(["--base-path", base_path] if base_path else [])]
     env = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     if token is not None:
         env["AIRFLOW__WEBSERVER__REST_API_PLUGIN_EXPECTED_HTTP_TOKEN"] = token
+    # What the tests start must not meet what else runs on this machine, nor leave the machine.
+    ports = {name: free_port() for name in ("worker_log_server", "flower", "broker")}
+    env["AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT"] = str(ports["worker_log_server"])
+    env["AIRFLOW__CELERY__FLOWER_PORT"] = str(ports["flower"])
+    env["AIRFLOW__CELERY__BROKER_URL"] = f"redis://127.0.0.1:{ports['broker']}/0"
     env.update(environment or {})
     with (home / "serve.err").open("w") as errors:
         process = subprocess.Popen(
@@ -190,7 +210,7 @@ def start(
     finally:
         limit.cancel()
     url = line.removeprefix("ready: ").partition(PREFIX)[0]
-    server = Server(version, home, url, token, process)
+    server = Server(version, home, url, token, process, ports)
     if not line.startswith("ready: "):
         server.stop()
         said = (home / "serve.err").read_text()
@@ -216,9 +236,22 @@ def running(homes: dict[str, Path], **options: Any) -> Iterator[dict[str, Server
             stop.result()
 
 
-def together(*calls: Callable[[], T]) -> list[T]:
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on, and that nobody is given by chance.
+
+    It is used seconds later, so not one of those that the system gives to outgoing connections
+    (net.ipv4.ip_local_port_range begins at 32768).
+    """
+    for port in random.sample(range(20_000, 32_000), 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no free port in a hundred")
+
+
+def together(*calls: Callable[[], T], at_once: int = 4) -> list[T]:
     """Make calls that do not depend on each other at the same time, and return their results in order."""
-    with ThreadPoolExecutor(max_workers=4) as pool:
+    with ThreadPoolExecutor(max_workers=at_once) as pool:
         jobs = [pool.submit(call) for call in calls]
     return [job.result() for job in jobs]
 

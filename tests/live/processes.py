@@ -1,4 +1,8 @@
-"""What runs on this machine, told by an environment variable that only Airflow's processes of one home have."""
+"""What runs on this machine for one AIRFLOW_HOME.
+
+The environment alone does not tell: who sets the title of a process overwrites what /proc shows of it. But
+a server and what it starts write to its log, and a command runs in a folder of its own below the home.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +15,26 @@ from pathlib import Path
 
 
 def of_home(home: Path) -> list[int]:
-    """The processes that were started with this AIRFLOW_HOME, without zombies and without this one."""
-    wanted = b"AIRFLOW_HOME=" + os.fsencode(home)
+    """The processes that work in or for this AIRFLOW_HOME, without zombies and without this one."""
     found = []
     for folder in Path("/proc").iterdir():
         if not folder.name.isdecimal() or int(folder.name) == os.getpid():
             continue
         # A process may end while it is looked at, and that of another user cannot be read.
         with contextlib.suppress(OSError):
-            if wanted in (folder / "environ").read_bytes().split(b"\0") and not _is_zombie(folder):
+            if not _is_zombie(folder) and _belongs_to(folder, os.fsencode(home)):
                 found.append(int(folder.name))
     return sorted(found)
+
+
+def _belongs_to(folder: Path, home: bytes) -> bool:
+    if b"AIRFLOW_HOME=" + home in (folder / "environ").read_bytes().split(b"\0"):
+        return True
+    for link in ("cwd", "fd/1", "fd/2"):
+        with contextlib.suppress(OSError):
+            if os.fsencode((folder / link).readlink()).startswith(home + b"/"):
+                return True
+    return False
 
 
 def of_group(group: int) -> list[int]:
@@ -35,11 +48,15 @@ def of_group(group: int) -> list[int]:
     return sorted(found)
 
 
-def command_line(pid: int) -> str:
-    """The words of a process's command line, separated by blanks; "" when it is gone."""
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-    return ""
+def said(pid: int) -> str:
+    """What a process has written so far, if its output goes to files; "" when it is gone."""
+    text = ""
+    for link in ("fd/1", "fd/2"):
+        path = Path(f"/proc/{pid}/{link}")
+        with contextlib.suppress(OSError):
+            # To read from a pipe would take from it, and wait.
+            text += path.read_text(errors="replace") if path.is_file() else ""
+    return text
 
 
 def wait_until_gone(look: Callable[[], list[int]], seconds: float) -> list[int]:

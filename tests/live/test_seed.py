@@ -37,7 +37,9 @@ def http_date(text: object) -> datetime:
 
 def check_version(url: str, release: str) -> None:
     """Send the seed's example, and see the seed's sample in the answer. Used for every way in."""
-    status, answer = curl("--header", f"rest_api_plugin_http_token: {TOKEN}", f"{url}{PREFIX}/api/v1.0/version")
+    status, answer = curl(
+        "--header", f"rest_api_plugin_http_token: {TOKEN}", f"{url}{PREFIX}/api/v1.0/version"
+    )
     assert status == 200, answer
     assert answer.keys() >= SEED_KEYS
     assert (answer["airflow_cmd"], answer["arguments"]) == ("airflow version", {})

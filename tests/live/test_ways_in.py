@@ -87,7 +87,9 @@ class TestEmptyToken(Way):
     way = "entrypoint"
     token = ""
 
-    @pytest.mark.parametrize("headers", [{}, {"rest-api-plugin-http-token": ""}, {"Authorization": "Bearer "}])
+    @pytest.mark.parametrize(
+        "headers", [{}, {"rest-api-plugin-http-token": ""}, {"Authorization": "Bearer "}]
+    )
     def test_every_command_is_refused(self, server: Server, headers: dict[str, str]) -> None:
         for path in (CHEAP, "/api/v1.0/version", "/api?api=version", "/api/v1.0/nonsense"):
             reply = server.ask(path, headers=headers)
@@ -157,7 +159,9 @@ print("found:", names, wraps, links)
 
 def test_file_and_entry_point_together_wrap_once(server: Server) -> None:
     variable = {TOKEN_VARIABLE.format("WEBSERVER"): TOKEN}
-    found = server.python(COUNT_2 if server.major == 2 else COUNT_3, **variable).partition("found: ")[2].strip()
+    found = (
+        server.python(COUNT_2 if server.major == 2 else COUNT_3, **variable).partition("found: ")[2].strip()
+    )
     assert found == "['airflow_remote', 'rest_api_plugin'] 1 ['/admin/rest_api/']"
 
 

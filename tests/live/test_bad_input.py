@@ -1,0 +1,159 @@
+"""Bad input: one clear line, at once, and nothing done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from live.database import runs
+from live.harness import Reply, Server
+
+MEBIBYTE = 1 << 20
+
+
+def megabytes(number: int) -> Iterator[bytes]:
+    """A body whose length is not said before."""
+    yield b"dag_id="
+    for _ in range(number):
+        yield b"x" * MEBIBYTE
+
+
+def typed(server: Server, kind: str) -> dict[str, str]:
+    return {"rest-api-plugin-http-token": str(server.token), "Content-Type": kind}
+
+
+def send_json(text: str) -> Callable[[Server], Reply]:
+    return lambda server: server.post(
+        "trigger_dag", data=text.encode("utf-8", "surrogatepass"), headers=typed(server, "application/json")
+    )
+
+
+def ask(endpoint: str, **arguments: Any) -> Callable[[Server], Reply]:
+    return lambda server: server.get(endpoint, **arguments)
+
+
+HELLO = {"dag_id": "hello_remote"}
+WRONG: dict[str, tuple[Callable[[Server], Reply], int, list[str]]] = {
+    # name: request, status, what the message has to hold
+    "unknown endpoint": (ask("trigger_dags"), 404, ["trigger_dags", "trigger_dag'"]),
+    "unknown endpoint, nothing like it": (ask("zzzzzzzz"), 404, ["zzzzzzzz"]),
+    "unknown endpoint of the ancestor": (lambda s: s.ask("/api?api=versoin"), 404, ["versoin", "'version'"]),
+    "no endpoint of the ancestor": (lambda s: s.ask("/api"), 400, ["api=NAME"]),
+    "two endpoints of the ancestor": (lambda s: s.ask("/api?api=version&api=pool"), 400, ["api=NAME"]),
+    "no such route": (lambda s: s.ask("/api/v2.0/version"), 404, ["/api/v2.0/version"]),
+    "unknown argument": (ask("trigger_dag", **HELLO, runid="x"), 400, ["'runid'", "'run_id'"]),
+    "argument of another endpoint": (ask("version", dag_id="x"), 400, ["'dag_id'"]),
+    "missing ones": (ask("render"), 400, ["dag_id", "task_id", "execution_date"]),
+    "missing and unknown": (
+        ask("render", tsk_id="x"),
+        400,
+        ["dag_id", "execution_date", "'tsk_id'", "'task_id'"],
+    ),
+    "empty one": (ask("trigger_dag", dag_id=""), 400, ["dag_id"]),
+    "one given twice": (ask("trigger_dag", dag_id=["a", "b"]), 400, ["'dag_id'", "2 times"]),
+    "not a number": (ask("pool", cmd="set", pool_name="x", slot_count="many"), 400, ["'slot_count'", "many"]),
+    "not a flag": (ask("clear", **HELLO, upstream="perhaps"), 400, ["'upstream'", "true"]),
+    "not an object": (ask("trigger_dag", **HELLO, conf="[1]"), 400, ["'conf'", "object"]),
+    "not JSON": (ask("trigger_dag", **HELLO, conf="{'a': 1}"), 400, ["'conf'", "JSON"]),
+    "NUL": (ask("trigger_dag", dag_id="a\0b"), 400, ["'dag_id'", "NUL"]),
+    "lone --": (ask("variables", set="key", value="--"), 400, ["'value'", "--"]),
+    "lone -- as a name": (ask("trigger_dag", dag_id="--"), 400, ["'dag_id'", "--"]),
+    "over the longest argument": (
+        lambda s: s.post("trigger_dag", data={"dag_id": "x" * 131072}),
+        400,
+        ["'dag_id'", "131071"],
+    ),
+    "a URI that is an option": (
+        lambda s: s.post("connections", data={"cmd": "add", "conn_id": "x", "conn_uri": "--conn-json"}),
+        400,
+        ["'conn_uri'"],
+    ),
+    "two forms at once": (ask("variables", get="a", delete="b"), 400, ["delete", "get"]),
+    "no such form": (ask("pool", cmd="destroy"), 400, ["'destroy'", "delete"]),
+    "a path outside": (ask("variables", export="/tmp/x"), 400, ["'file'"]),
+    "bad JSON body": (send_json('{"dag_id": '), 400, ["JSON"]),
+    "JSON that is no object": (send_json('["hello_remote"]'), 400, ["object"]),
+    "JSON with a name twice": (send_json('{"dag_id": "a", "dag_id": "b"}'), 400, ["twice"]),
+    "JSON with NaN": (send_json('{"dag_id": NaN}'), 400, ["NaN"]),
+    "JSON of a wrong type": (send_json('{"dag_id": {"a": 1}}'), 400, ["'dag_id'"]),
+    "JSON with a list": (send_json('{"dag_id": ["a"]}'), 400, ["'dag_id'"]),
+    "JSON with a lone surrogate": (send_json('{"dag_id": "\\ud800"}'), 400, ["'dag_id'", "surrogate"]),
+    "JSON nested too deeply": (send_json("[" * 100_000), 400, ["JSON"]),
+    "JSON in UTF-8 that is none": (
+        lambda s: s.post("trigger_dag", data=b'{"dag_id": "\xff"}', headers=typed(s, "application/json")),
+        400,
+        ["JSON"],
+    ),
+    "form in UTF-8 that is none": (
+        lambda s: s.post(
+            "trigger_dag", data=b"dag_id=%ff", headers=typed(s, "application/x-www-form-urlencoded")
+        ),
+        400,
+        ["UTF-8"],
+    ),
+    "body of another kind": (
+        lambda s: s.post("trigger_dag", data=b"<a/>", headers=typed(s, "application/xml")),
+        400,
+        ["application/xml"],
+    ),
+    "multipart without a boundary": (
+        lambda s: s.post("trigger_dag", data=b"--x--", headers=typed(s, "multipart/form-data")),
+        400,
+        [],
+    ),
+    "over 1000 fields": (lambda s: s.post("version", data={f"a{n}": "" for n in range(1100)}), 413, ["1000"]),
+    "body over the limit": (
+        lambda s: s.post("trigger_dag", data=b"dag_id=" + b"x" * (17 * MEBIBYTE)),
+        413,
+        [str(16 * MEBIBYTE)],
+    ),
+    "chunked body over the limit": (
+        lambda s: s.post(
+            "trigger_dag", data=megabytes(17), headers=typed(s, "application/x-www-form-urlencoded")
+        ),
+        413,
+        [str(16 * MEBIBYTE)],
+    ),
+    "file over the limit": (
+        lambda s: s.post("deploy_dag", files={"dag_file": ("x.py", b"#" * (17 * MEBIBYTE))}),
+        413,
+        [str(16 * MEBIBYTE)],
+    ),
+}
+
+
+@pytest.mark.parametrize(("request_", "status", "words"), WRONG.values(), ids=WRONG)
+def test_one_clear_line_and_nothing_done(
+    server: Server, request_: Callable[[Server], Reply], status: int, words: list[str]
+) -> None:
+    folder = server.home / "rest_api" / "commands"
+    # Every command has a folder of its own while it runs; to make one changes the time of this one.
+    before = runs(server), folder.stat().st_mtime_ns if folder.exists() else None
+    reply = request_(server)
+    assert reply.status == status, reply.text
+    envelope = reply.json
+    assert (envelope["status"], envelope["http_response_code"]) == ("ERROR", status)
+    assert envelope["airflow_cmd"] == ""
+    assert "exit_code" not in envelope
+    message = envelope["error"]["message"]
+    assert envelope["output"] == message
+    assert message
+    assert "\n" not in message
+    assert len(message) < 600
+    assert [word for word in words if word not in message] == [], message
+    assert (runs(server), folder.stat().st_mtime_ns if folder.exists() else None) == before
+
+
+def test_the_ancestors_shape_ignores_what_it_does_not_know(server: Server) -> None:
+    reply = server.ask("/api?api=rest_api_plugin_version&nobody=knows")
+    assert (reply.status, reply["status"]) == (200, "OK")
+
+
+def test_an_id_that_begins_like_an_option_is_an_id(server: Server) -> None:
+    reply = server.get("trigger_dag", dag_id="--help")
+    assert (reply.status, reply["error"]["type"]) == (404, "NotFound"), reply.text
+    assert "usage" not in reply["output"].lower()
+    assert json.dumps("--help") in json.dumps(reply["arguments"])

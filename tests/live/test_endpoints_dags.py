@@ -1,0 +1,114 @@
+"""The endpoints about DAGs and their runs, each seen to have had its effect."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from live.database import rows, runs
+from live.harness import Server, together
+
+NAMES = [
+    *("version", "rest_api_plugin_version", "render", "variables", "connections", "pause", "unpause"),
+    *("task_failed_deps", "trigger_dag", "test", "dag_state", "run", "list_tasks", "backfill", "list_dags"),
+    *("kerberos", "worker", "workers", "flower", "scheduler", "task_state", "pool", "serve_logs", "clear"),
+    *("deploy_dag", "refresh_dag", "refresh_all_dags"),
+]
+"""Every name of Airflow 1.x and of the plugins for it."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_endpoint_is_at_both_addresses(server: Server, name: str) -> None:
+    for path in (f"/api/v1.0/{name}", f"/api?api={name}"):
+        assert server.ask(path, "HEAD").status == 200
+        assert server.ask(path.replace(name, f"{name}x"), "HEAD").status == 404
+
+
+def test_version(server: Server) -> None:
+    posted, ancestors = together(
+        lambda: server.post("version"), lambda: server.ask("/api?api=version", method="POST")
+    )
+    assert (posted.status, posted["output"], posted["exit_code"]) == (200, server.release, 0)
+    assert posted["airflow_cmd"] == "airflow version"
+    assert ancestors["output"]["stdout"] == f"{server.release}\n"
+    ours = server.get("rest_api_plugin_version")
+    assert ours["output"].count(".") == 2
+
+
+def test_list_dags(server: Server) -> None:
+    listed, report = together(lambda: server.get("list_dags"), lambda: server.get("list_dags", report="true"))
+    assert listed.status == report.status == 200
+    found = {row["dag_id"]: row for row in listed["result"]}
+    assert found.keys() >= {"hello_remote", "live_daily", "live_trouble"}
+    assert found["hello_remote"]["fileloc"] == str(server.home / "dags" / "hello_remote.py")
+    assert "hello_remote.py" in {row["file"].rpartition("/")[2] for row in report["result"]}
+
+
+def test_unpause_and_pause(server: Server) -> None:
+    envelope = server.done("unpause", dag_id="hello_remote")
+    assert [row["dag_id"] for row in envelope["result"]] == ["hello_remote"]
+    assert not server.is_paused("hello_remote")
+    envelope = server.done("pause", dag_id="hello_remote")
+    assert [row["dag_id"] for row in envelope["result"]] == ["hello_remote"]
+    assert server.is_paused("hello_remote")
+
+
+def test_trigger_dag_then_dag_state(server: Server) -> None:
+    arguments = {"dag_id": "hello_remote", "run_id": "dated", "exec_date": "2024-05-01T12:00:00+00:00"}
+    envelope = server.done("trigger_dag", **arguments, conf=json.dumps({"name": "Zoë", "list": [1, None]}))
+    assert envelope["dag_run_id"] == "dated"
+    assert runs(server)["dated"] == {"name": "Zoë", "list": [1, None]}
+    when = "2024-05-01T12:00:00+00:00" if server.major == 2 else "dated"
+    state = server.done("dag_state", dag_id="hello_remote", execution_date=when)
+    assert state["output"].partition(",")[0] == "queued"
+
+
+def test_what_is_not_there_is_a_404(server: Server) -> None:
+    when = "2024-05-01" if server.major == 2 else "no_such_run"
+    replies = together(
+        lambda: server.get("trigger_dag", dag_id="no_such_dag"),
+        lambda: server.get("list_tasks", dag_id="no_such_dag"),
+        lambda: server.get("dag_state", dag_id="no_such_dag", execution_date=when),
+        lambda: server.get("clear", dag_id="no_such_dag"),
+        lambda: server.get("refresh_dag", dag_id="no_such_dag"),
+    )
+    assert [(reply["airflow_cmd"], reply.status) for reply in replies if reply.status != 404] == []
+    for reply in replies:
+        assert (reply["status"], reply["error"]["type"], reply["exit_code"]) == ("ERROR", "NotFound", 1)
+        assert "no_such_dag" in reply["output"]
+        assert "\n" not in reply["output"]
+
+
+def test_a_run_id_that_is_there_is_a_409_and_a_bad_date_a_400(server: Server) -> None:
+    server.trigger("twice")
+    again, bad_date = together(
+        lambda: server.get("trigger_dag", dag_id="hello_remote", run_id="twice"),
+        lambda: server.get("trigger_dag", dag_id="hello_remote", run_id="never", exec_date="not-a-date"),
+    )
+    assert (again.status, again["error"]["type"]) == (409, "Conflict"), again.text
+    assert "twice" in again["output"]
+    assert (bad_date.status, bad_date["error"]["type"]) == (400, "BadArguments"), bad_date.text
+    assert "not-a-date" in bad_date["output"]
+    assert "\n" not in bad_date["output"]
+    assert "never" not in runs(server)
+
+
+def test_backfill(server: Server) -> None:
+    dates = {"dag_id": "live_daily", "start_date": "2024-03-01", "end_date": "2024-03-01"}
+    dry = server.done("backfill", dry_run="true", **dates)
+    assert "2024-03-01" in dry["stdout"] + dry["stderr"]
+    assert runs(server, "live_daily") == {}
+    more = {"mark_success": "true"} if server.major == 2 else {}
+    server.done("backfill", **dates, **more)
+    if server.major == 2:
+        assert len(runs(server, "live_daily")) == 1
+    else:
+        assert rows(server, "select dag_id from backfill") == [("live_daily",)]
+
+
+def test_backfill_of_a_dag_without_a_schedule(server3: Server) -> None:
+    reply = server3.get("backfill", dag_id="hello_remote", start_date="2024-03-01")
+    assert 400 <= reply.status < 500, reply.text
+    assert reply["status"] == "ERROR"
+    assert reply["exit_code"] == 1

@@ -1,0 +1,135 @@
+"""Variables, connections and pools: what goes in comes back, whatever it is."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from live.database import rows
+from live.harness import Server, together
+
+HOSTILE = [
+    "-h",
+    "--help",
+    "--json",
+    "a b",
+    "$(id)",
+    "`id`;id&",
+    "'\"",
+    "naïve 日本語 🚀",
+    "two\nlines\r\n",
+    "%s %(x)s {x} {{ x }}",
+    "=",
+    "\\",
+]
+"""What shells, option parsers, formatters and templates could take for something of theirs."""
+
+
+def variables(server: Server) -> dict[str, Any]:
+    """All variables, by the endpoint."""
+    exported = server.done("variables", export="-")
+    found = json.loads(exported["stdout"])
+    assert isinstance(found, dict)
+    return found
+
+
+def test_hostile_values_arrive_and_come_back_verbatim(server: Server) -> None:
+    # Each is the key and the value at once; they come by all the ways that a request can carry them.
+    def put(number: int, text: str) -> Any:
+        arguments = {"key": f"{number} {text}", "value": text}
+        if number % 3 == 0:
+            return server.get("variables", cmd="set", **arguments)
+        if number % 3 == 1:
+            return server.post("variables", json={"set": arguments["key"], "value": text})
+        return server.post("variables", data={"set": arguments["key"], "value": text})
+
+    replies = together(
+        *(lambda number=number, text=text: put(number, text) for number, text in enumerate(HOSTILE))
+    )
+    assert [reply.status for reply in replies] == [200] * len(HOSTILE), [reply.text for reply in replies]
+    found = variables(server)
+    assert {f"{number} {text}": text for number, text in enumerate(HOSTILE)}.items() <= found.items()
+
+
+@pytest.mark.parametrize("key", ["-h", "--help"])
+def test_a_key_that_looks_like_an_option(server: Server, key: str) -> None:
+    server.done("variables", set=key, value=key)
+    assert server.done("variables", get=key)["stdout"] == f"{key}\n"
+    server.done("variables", delete=key)
+    gone = server.get("variables", get=key)
+    assert (gone["status"], gone["exit_code"]) == ("ERROR", 1)
+    assert gone.status in (404, 422)
+
+
+def test_the_value_of_a_variable_is_not_in_the_answer(server: Server) -> None:
+    envelope = server.done("variables", cmd="set", key="quiet", value="s3cr3t-value")
+    assert "s3cr3t-value" not in json.dumps({**envelope, "stdout": "", "stderr": "", "output": ""})
+    listed = server.done("variables")
+    assert "quiet" in {row["key"] for row in listed["result"]}
+
+
+def test_import_of_a_file(server: Server) -> None:
+    content = {"imported": "one", "imported_object": {"a": [1, 2]}, "--imported": "-h"}
+    files = {"file": ("any name.json", json.dumps(content), "application/json")}
+    reply = server.post("variables", data={"cmd": "import"}, files=files)
+    assert (reply.status, reply["status"]) == (200, "OK"), reply.text
+    assert content.items() <= variables(server).items()
+
+
+def test_export_writes_no_file_of_the_server(server: Server) -> None:
+    target = server.home / "exported.json"
+    reply = server.get("variables", export=str(target))
+    assert (reply.status, reply["airflow_cmd"]) == (400, "")
+    assert not target.exists()
+
+
+URI = "postgresql://user:p4ssw0rd-of-the-test@db.example:5433/name"
+
+
+def test_connections(server: Server) -> None:
+    add = server.post("connections", data={"add": "", "conn_id": "live_db", "conn_uri": URI})
+    assert (add.status, add["status"]) == (200, "OK"), add.text
+    assert "p4ssw0rd" not in add["airflow_cmd"]
+    assert "p4ssw0rd" not in json.dumps(add["arguments"])
+    assert add["arguments"]["conn_id"] == "live_db"
+    # Encrypted, so only what is not secret can be read without Airflow.
+    stored = rows(server, "select conn_type, host, login, port from connection where conn_id = 'live_db'")
+    assert stored == [("postgres", "db.example", "user", 5433)]
+
+    again, listed, got = together(
+        lambda: server.post("connections", data={"cmd": "add", "conn_id": "live_db", "conn_uri": URI}),
+        lambda: server.get("connections", list="true"),
+        lambda: server.get("connections", get="true", conn_id="live_db"),
+    )
+    assert again.status in (409, 422), again.text
+    assert "p4ssw0rd" not in again["output"]
+    assert "live_db" in {row["conn_id"] for row in listed["result"]}
+    assert [row["host"] for row in got["result"]] == ["db.example"]
+
+    server.done("connections", cmd="delete", conn_id="live_db")
+    assert rows(server, "select 1 from connection where conn_id = 'live_db'") == []
+
+
+def test_what_is_not_there_is_a_404(server: Server) -> None:
+    connection, pool = together(
+        lambda: server.get("connections", get="true", conn_id="no_such_thing"),
+        lambda: server.get("pool", get="no_such_thing"),
+    )
+    for reply in (connection, pool):
+        assert (reply.status, reply["error"]["type"]) == (404, "NotFound"), reply.text
+        assert "\n" not in reply["output"]
+
+
+def test_pools(server: Server) -> None:
+    server.done("pool", cmd="set", pool_name="-live pool-", slot_count="7", pool_description="--help")
+    server.done("pool", set="without words", slot_count="-1")
+    listed, got = together(lambda: server.done("pool"), lambda: server.done("pool", get="-live pool-"))
+    found = {row["pool"]: row for row in listed["result"]}
+    assert found["-live pool-"]["description"] == "--help"
+    assert str(found["-live pool-"]["slots"]) == "7"
+    assert str(found["without words"]["slots"]) == "-1"
+    assert [str(row["slots"]) for row in got["result"]] == ["7"]
+    server.done("pool", delete="-live pool-")
+    assert rows(server, "select 1 from slot_pool where pool = '-live pool-'") == []
