@@ -12,13 +12,11 @@ win over all that is prepared here, except for what an option of this program as
 from __future__ import annotations
 
 import argparse
-import base64
 import configparser
 import contextlib
 import errno
 import fcntl
 import os
-import secrets
 import shutil
 import signal
 import socket
@@ -35,41 +33,15 @@ from types import FrameType
 from typing import TextIO
 from urllib.parse import urlsplit
 
-ROOT = Path(__file__).resolve().parent.parent
-PLUGIN = ROOT / "plugins" / "rest_api_plugin.py"
-DAG = ROOT / "examples" / "dags" / "hello_remote.py"
+import airflow_home
 
+PREPARATION = Path(__file__).resolve().with_name("airflow_home.py")
 WAYS = ("plugin", "entrypoint", "gunicorn", "code")
 TOKEN_VARIABLE = "AIRFLOW__WEBSERVER__REST_API_PLUGIN_EXPECTED_HTTP_TOKEN"  # noqa: S105 (a name, not a token)
-
-ADMIN = [  # who can log in to Airflow 2's pages; Airflow 3 needs no login here
-    "--username=admin",
-    "--password=admin",
-    "--role=Admin",
-    "--firstname=Ad",
-    "--lastname=Min",
-    "--email=admin@example.org",
-]
 
 READY_TIMEOUT = 180.0  # seconds; a cold disk and a busy machine need most of a minute
 STOP_GRACE = 20.0  # seconds between SIGTERM and SIGKILL; a running request may finish
 POLL = 0.1  # seconds
-
-WEBSERVER_CONFIG_MARK = "# --- airflow-remote, plain code ---"
-WEBSERVER_CONFIG_CODE = f"""
-{WEBSERVER_CONFIG_MARK}
-from flask import current_app
-
-from airflow_remote_server import RestApiMiddleware
-
-current_app.wsgi_app = RestApiMiddleware(current_app.wsgi_app)
-"""
-REMOTE_MAIN_CODE = """\
-from airflow.api_fastapi.main import app as airflow_app
-from airflow_remote_server.asgi import RestApiAsgiMiddleware
-
-app = RestApiAsgiMiddleware(airflow_app)
-"""
 
 
 class ServeError(Exception):
@@ -122,9 +94,6 @@ class ProcessGroup:
 def main(argv: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
     options = parse(argv)
-    if options.prepare:
-        prepare(options.way)
-        return 0
     stop = Stop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, stop)
@@ -159,7 +128,6 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--workers", type=positive, help="number of web worker processes")
     parser.add_argument("--quiet", action="store_true", help="write the server's log to HOME/server.log")
-    parser.add_argument("--prepare", action="store_true", help=argparse.SUPPRESS)  # for this program itself
     return parser.parse_args(argv)
 
 
@@ -218,10 +186,10 @@ def serve(options: argparse.Namespace, home: Path, stop: Stop) -> int:
     """Prepare the home, run the server in it until the end is asked for, return the exit code."""
     airflow = airflow_version()
     major = int(airflow.partition(".")[0])
-    if options.way == "plugin" and not PLUGIN.exists():
-        raise ServeError(f"there is no {PLUGIN.relative_to(ROOT)}; choose another --way")
+    if options.way == "plugin" and not airflow_home.PLUGIN.exists():
+        raise ServeError(f"there is no plugins/{airflow_home.PLUGIN.name}; choose another --way")
     port = free_port(options.host, options.port)
-    write_airflow_cfg(home, major)
+    airflow_home.write_airflow_cfg(home, major)
     env = environment(options, home, major, port)
     url = url_of(options.host, port) + configured_base_path(env, home, major)
 
@@ -277,33 +245,6 @@ def url_of(host: str, port: int) -> str:
     return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
 
 
-def write_airflow_cfg(home: Path, major: int) -> None:
-    """Write the settings of a new home; one that has an airflow.cfg keeps it.
-
-    A file rather than variables: the secrets of a kept home must last, and Airflow itself lets the caller's
-    variables win over it.
-    """
-    path = home / "airflow.cfg"
-    if path.exists():
-        return
-    key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii")
-    sections = {"core": {"load_examples": "False", "fernet_key": key}}
-    if major == 2:
-        sections["webserver"] = {"secret_key": secrets.token_hex(32), "workers": "2"}
-    else:
-        sections["core"]["simple_auth_manager_all_admins"] = "True"
-        sections["api"] = {"secret_key": secrets.token_hex(32)}
-        sections["api_auth"] = {"jwt_secret": secrets.token_hex(32)}
-    config = configparser.ConfigParser(interpolation=None)
-    config.read_dict(sections)
-    # Complete or absent, and readable to its owner only: it holds secrets.
-    draft = home / f".airflow.cfg.{os.getpid()}"
-    draft.touch(mode=0o600)
-    with draft.open("w", encoding="utf-8") as file:
-        config.write(file)
-    draft.replace(path)
-
-
 def environment(options: argparse.Namespace, home: Path, major: int, port: int) -> dict[str, str]:
     """Return the environment of the server: the caller's, and what the options ask for."""
     env = dict(os.environ)
@@ -334,7 +275,7 @@ def configured_base_path(env: dict[str, str], home: Path, major: int) -> str:
 def run_preparation(options: argparse.Namespace, home: Path, env: dict[str, str], stop: Stop) -> bool:
     """Prepare the home in a process of its own; return False if the end was asked for meanwhile."""
     log = home / "prepare.log"
-    argv = [sys.executable, __file__, "--prepare", "--way", options.way]
+    argv = [sys.executable, str(PREPARATION), options.way]
     # Two servers may share a kept home; they prepare it one after the other.
     with (home / ".prepare.lock").open("w", encoding="utf-8") as lock:
         while not stop.requested:
@@ -358,60 +299,6 @@ def run_preparation(options: argparse.Namespace, home: Path, env: dict[str, str]
         print(tail(log), file=sys.stderr)
         raise ServeError(f"the home could not be prepared (exit code {code})")
     return True
-
-
-def prepare(way: str) -> None:
-    """Make the home ready: files in place, database migrated, DAGs known. Runs in the server's environment.
-
-    One Python start does it all: Airflow's own commands, called in the process that imported them.
-    """
-    home = Path(os.environ["AIRFLOW_HOME"])
-    from airflow.cli import cli_parser
-    from airflow.configuration import conf
-
-    copy_dag(Path(conf.get("core", "dags_folder")))
-    place_plugin(home, Path(conf.get("core", "plugins_folder")), way)
-    commands = [["db", "migrate"], ["dags", "reserialize"]]
-    if version("apache-airflow").startswith("2."):
-        write_webserver_config(home, way)
-        commands.append(["users", "create", *ADMIN])
-    elif way == "code":
-        (home / "remote_main.py").write_text(REMOTE_MAIN_CODE, encoding="utf-8")
-
-    parser = cli_parser.get_parser()
-    for command in commands:
-        arguments = parser.parse_args(command)
-        arguments.func(arguments)
-
-
-def copy_dag(folder: Path) -> None:
-    """Put hello_remote into the DAGs folder, unless it is there: it may have been edited or deployed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / DAG.name).exists():
-        shutil.copy(DAG, folder)
-
-
-def place_plugin(home: Path, folder: Path, way: str) -> None:
-    """Put the drop-in file into the plugins folder, or take it out of this home for the other ways in."""
-    if way == "plugin":
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(PLUGIN, folder)
-    else:
-        (home / "plugins" / PLUGIN.name).unlink(missing_ok=True)
-
-
-def write_webserver_config(home: Path, way: str) -> None:
-    """Write Airflow 2's webserver_config.py: its default content, then the plain-code way in if chosen."""
-    from airflow.configuration import conf, write_webserver_configuration_if_needed
-
-    write_webserver_configuration_if_needed(conf)
-    path = home / "webserver_config.py"
-    old = path.read_text(encoding="utf-8") if path.exists() else ""
-    new = old.partition(f"\n{WEBSERVER_CONFIG_MARK}\n")[0]
-    if way == "code":
-        new += WEBSERVER_CONFIG_CODE
-    if new != old:
-        path.write_text(new, encoding="utf-8")
 
 
 def server_argv(options: argparse.Namespace, home: Path, major: int, port: int) -> list[str]:

@@ -256,6 +256,24 @@ def together(*calls: Callable[[], T], at_once: int = 4) -> list[T]:
     return [job.result() for job in jobs]
 
 
+def on_both_versions(test: Callable[[Server], None]) -> Callable[[dict[str, Server]], None]:
+    """Make of a test of one server a test of both shared ones, at the same time.
+
+    For tests of several commands, each of which waits for the one before: alone they leave a processor idle.
+    """
+
+    def side_by_side(main_servers: dict[str, Server]) -> None:
+        with ThreadPoolExecutor() as pool:
+            jobs = {version: pool.submit(test, server) for version, server in main_servers.items()}
+        failed = {version: error for version, job in jobs.items() if (error := job.exception())}
+        for version, error in failed.items():
+            raise AssertionError(f"on Airflow {version}; it failed on {', '.join(failed)}") from error
+
+    side_by_side.__name__ = test.__name__
+    side_by_side.__module__ = test.__module__
+    return side_by_side
+
+
 def eventually(what: str, condition: Callable[[], T], seconds: float = 30.0) -> T:
     """Wait for a condition, and return what it gave."""
     deadline = time.monotonic() + seconds

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from live.database import parsing_requests, rows
-from live.harness import Reply, Server
+from live.harness import Reply, Server, on_both_versions
 
 SOURCE = """
 from datetime import datetime, timezone
@@ -45,6 +45,7 @@ def files_of(home: Path) -> set[Path]:
     }
 
 
+@on_both_versions
 def test_a_dag_file_is_deployed_and_then_known(server: Server) -> None:
     target = server.home / "dags" / "live_deployed.py"
     first = SOURCE.format(dag_id="live_deployed", task="first")
@@ -74,6 +75,7 @@ def test_a_file_that_is_there_is_replaced_by_force_only(server: Server) -> None:
     target.unlink()
 
 
+@on_both_versions
 def test_its_dags_are_paused_or_unpaused(server: Server) -> None:
     name, source = "live_switched.py", SOURCE.format(dag_id="live_switched", task="only")
     reply = deploy(server, name, source, unpause="true")
@@ -142,6 +144,7 @@ def test_a_file_is_sent_as_a_file(server: Server, field: str) -> None:
     assert "multipart" in reply["output"]
 
 
+@on_both_versions
 def test_refresh_dag_asks_airflow_once(server: Server) -> None:
     first = server.done("refresh_dag", dag_id="hello_remote")
     assert "asked for already" not in first["output"]

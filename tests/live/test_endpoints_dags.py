@@ -7,7 +7,7 @@ import json
 import pytest
 
 from live.database import rows, runs
-from live.harness import Server, together
+from live.harness import Server, on_both_versions, together
 
 NAMES = [
     *("version", "rest_api_plugin_version", "render", "variables", "connections", "pause", "unpause"),
@@ -45,6 +45,7 @@ def test_list_dags(server: Server) -> None:
     assert "hello_remote.py" in {row["file"].rpartition("/")[2] for row in report["result"]}
 
 
+@on_both_versions
 def test_unpause_and_pause(server: Server) -> None:
     envelope = server.done("unpause", dag_id="hello_remote")
     assert [row["dag_id"] for row in envelope["result"]] == ["hello_remote"]
@@ -54,6 +55,7 @@ def test_unpause_and_pause(server: Server) -> None:
     assert server.is_paused("hello_remote")
 
 
+@on_both_versions
 def test_trigger_dag_then_dag_state(server: Server) -> None:
     arguments = {"dag_id": "hello_remote", "run_id": "dated", "exec_date": "2024-05-01T12:00:00+00:00"}
     envelope = server.done("trigger_dag", **arguments, conf=json.dumps({"name": "Zoë", "list": [1, None]}))
@@ -80,6 +82,7 @@ def test_what_is_not_there_is_a_404(server: Server) -> None:
         assert "\n" not in reply["output"]
 
 
+@on_both_versions
 def test_a_run_id_that_is_there_is_a_409_and_a_bad_date_a_400(server: Server) -> None:
     server.trigger("twice")
     again, bad_date = together(
@@ -94,6 +97,17 @@ def test_a_run_id_that_is_there_is_a_409_and_a_bad_date_a_400(server: Server) ->
     assert "never" not in runs(server)
 
 
+def test_a_date_that_is_there_is_a_409_with_a_reason(server3: Server) -> None:
+    arguments = {"dag_id": "hello_remote", "exec_date": "2022-02-02T00:00:00Z"}
+    server3.done("trigger_dag", run_id="first_of_its_date", **arguments)
+    reply = server3.get("trigger_dag", run_id="second_of_its_date", **arguments)
+    assert (reply.status, reply["error"]["type"]) == (409, "Conflict"), reply.text
+    # The reason, not the parameters of the statement, which hold the conf.
+    assert "UNIQUE" in reply["output"]
+    assert "parameters" not in reply["output"]
+
+
+@on_both_versions
 def test_backfill(server: Server) -> None:
     dates = {"dag_id": "live_daily", "start_date": "2024-03-01", "end_date": "2024-03-01"}
     dry = server.done("backfill", dry_run="true", **dates)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from live.database import rows
-from live.harness import Server, eventually
+from live.harness import Server, eventually, on_both_versions
 from live.processes import end_group, of_group, of_home, said
 
 
@@ -41,10 +41,12 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+@on_both_versions
 def test_serve_logs(server: Server) -> None:
     check_started(server, "serve_logs", lambda pid: listens(server.ports["worker_log_server"]))
 
 
+@on_both_versions
 def test_scheduler(server: Server) -> None:
     query = "select 1 from job where job_type = 'SchedulerJob' and state = 'running'"
     check_started(server, "scheduler", lambda pid: rows(server, query))

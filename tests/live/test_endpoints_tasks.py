@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from live.database import rows
-from live.harness import Server, together
+from live.harness import Server, on_both_versions, together
 
 HELLO = {"dag_id": "hello_remote", "task_id": "hello"}
 
@@ -52,6 +52,7 @@ def test_test_greets_by_the_conf_of_the_run(server: Server, run_id: str) -> None
     assert "warning" not in envelope
 
 
+@on_both_versions
 def test_a_task_that_fails_in_test(server: Server) -> None:
     reply = server.get("test", dag_id="live_trouble", task_id="fails")
     assert "the task's own failure" in reply["stderr"] + reply["stdout"]
@@ -64,6 +65,7 @@ def test_a_task_that_fails_in_test(server: Server) -> None:
         assert "the task failed" in reply["warning"]
 
 
+@on_both_versions
 def test_a_task_that_waits_for_an_answer_ends_at_once(server: Server) -> None:
     reply = server.get("test", dag_id="live_trouble", task_id="asks")
     assert "EOFError" in reply["stderr"] + reply["stdout"]
@@ -85,6 +87,7 @@ def test_what_is_not_there_is_a_404(server: Server, run_id: str) -> None:
         assert "\n" not in reply["output"]
 
 
+@on_both_versions
 def test_clear(server: Server) -> None:
     run_id = "to_be_cleared"
     server.done("trigger_dag", dag_id="hello_remote", run_id=run_id, exec_date="2024-06-01T00:00:00+00:00")

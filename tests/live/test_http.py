@@ -14,6 +14,7 @@ import pytest
 from live.database import runs
 from live.harness import PREFIX, Reply, Server, together
 
+BODIES = ("form", "json", "multipart", "chunked")
 TRIGGER = {"dag_id": "hello_remote", "conf": json.dumps({"name": "Zoë & 日本"})}
 
 
@@ -39,7 +40,7 @@ def test_bodies_of_all_kinds(server: Server) -> None:
 
     def arguments(run_id: str) -> dict[str, str]:
         # Airflow 2 takes the second of the request for a run's date, of which a DAG has no two the same.
-        return {**TRIGGER, "run_id": run_id, "exec_date": f"2023-01-{len(run_id):02}T00:00:00Z"}
+        return {**TRIGGER, "run_id": run_id, "exec_date": f"2023-01-0{BODIES.index(run_id) + 1}T00:00:00Z"}
 
     def chunked(run_id: str) -> Reply:
         data = urlencode(arguments(run_id)).encode()
@@ -55,7 +56,7 @@ def test_bodies_of_all_kinds(server: Server) -> None:
     )
     assert [reply.status for reply in replies] == [200] * 4, [reply.text for reply in replies]
     found = runs(server)
-    for run_id in ("form", "json", "multipart", "chunked"):
+    for run_id in BODIES:
         assert found[run_id] == {"name": "Zoë & 日本"}
 
 

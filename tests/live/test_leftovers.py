@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from live.conftest import DAGS
-from live.harness import VERSIONS, Server, eventually, running
+from live.harness import Server, eventually, running
 from live.processes import of_home, said
 
 SLEEPS = {"dag_id": "live_trouble", "task_id": "sleeps"}
@@ -55,17 +55,19 @@ class TestStop:
         with running(spare_homes) as servers:
             yield servers
 
-    @pytest.mark.parametrize("version", VERSIONS)
-    def test_a_running_command_goes_with_it(self, servers: dict[str, Server], version: str) -> None:
-        server = servers[version]
-
-        def asleep() -> bool:
+    def test_a_running_command_goes_with_it(self, servers: dict[str, Server]) -> None:
+        def asleep(server: Server) -> bool:
             return any("asleep" in said(pid) for pid in of_home(server.home))
 
         with ThreadPoolExecutor() as pool:
-            pool.submit(server.get, "test", **SLEEPS)  # whatever it is answered, if at all
-            eventually("the command runs", asleep, 60)
-            server.stop()  # which sees that no process is left
+            for server in servers.values():
+                pool.submit(server.get, "test", **SLEEPS)  # whatever it is answered, if at all
+            for server in servers.values():
+                eventually("the command runs", lambda server=server: asleep(server), 60)
+            # This sees that no process is left.
+            stops = [pool.submit(server.stop) for server in servers.values()]
+        for stop in stops:
+            stop.result()
 
     def test_its_folder_goes_at_the_next_start(self, servers: dict[str, Server]) -> None:
         # A server that is killed cannot tidy up; the next one can.

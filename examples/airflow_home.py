@@ -1,0 +1,131 @@
+"""An AIRFLOW_HOME to try things on: its settings, and all that a server in it needs.
+
+``serve.py`` writes the settings, and runs this file as a program of its own for the rest::
+
+    python examples/airflow_home.py plugin|entrypoint|gunicorn|code
+"""
+
+from __future__ import annotations
+
+import base64
+import configparser
+import os
+import secrets
+import shutil
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PLUGIN = ROOT / "plugins" / "rest_api_plugin.py"
+DAG = ROOT / "examples" / "dags" / "hello_remote.py"
+
+ADMIN = [  # who can log in to Airflow 2's pages; Airflow 3 needs no login here
+    "--username=admin",
+    "--password=admin",
+    "--role=Admin",
+    "--firstname=Ad",
+    "--lastname=Min",
+    "--email=admin@example.org",
+]
+
+WEBSERVER_CONFIG_MARK = "# --- airflow-remote, plain code ---"
+WEBSERVER_CONFIG_CODE = f"""
+{WEBSERVER_CONFIG_MARK}
+from flask import current_app
+
+from airflow_remote_server import RestApiMiddleware
+
+current_app.wsgi_app = RestApiMiddleware(current_app.wsgi_app)
+"""
+REMOTE_MAIN_CODE = """\
+from airflow.api_fastapi.main import app as airflow_app
+from airflow_remote_server.asgi import RestApiAsgiMiddleware
+
+app = RestApiAsgiMiddleware(airflow_app)
+"""
+
+
+def write_airflow_cfg(home: Path, major: int) -> None:
+    """Write the settings of a new home; one that has an airflow.cfg keeps it.
+
+    A file rather than variables: the secrets of a kept home must last, and Airflow itself lets the caller's
+    variables win over it.
+    """
+    path = home / "airflow.cfg"
+    if path.exists():
+        return
+    key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii")
+    sections = {"core": {"load_examples": "False", "fernet_key": key}}
+    if major == 2:
+        sections["webserver"] = {"secret_key": secrets.token_hex(32), "workers": "2"}
+    else:
+        sections["core"]["simple_auth_manager_all_admins"] = "True"
+        sections["api"] = {"secret_key": secrets.token_hex(32)}
+        sections["api_auth"] = {"jwt_secret": secrets.token_hex(32)}
+    config = configparser.ConfigParser(interpolation=None)
+    config.read_dict(sections)
+    # Complete or absent, and readable to its owner only: it holds secrets.
+    draft = home / f".airflow.cfg.{os.getpid()}"
+    draft.touch(mode=0o600)
+    with draft.open("w", encoding="utf-8") as file:
+        config.write(file)
+    draft.replace(path)
+
+
+def prepare(way: str) -> None:
+    """Make the home ready: files in place, database migrated, DAGs known. Runs in the server's environment.
+
+    One Python start does it all: Airflow's own commands, called in the process that imported them.
+    """
+    home = Path(os.environ["AIRFLOW_HOME"])
+    from airflow.cli import cli_parser
+    from airflow.configuration import conf
+
+    copy_dag(Path(conf.get("core", "dags_folder")))
+    place_plugin(home, Path(conf.get("core", "plugins_folder")), way)
+    commands = [["db", "migrate"], ["dags", "reserialize"]]
+    if version("apache-airflow").startswith("2."):
+        write_webserver_config(home, way)
+        commands.append(["users", "create", *ADMIN])
+    elif way == "code":
+        (home / "remote_main.py").write_text(REMOTE_MAIN_CODE, encoding="utf-8")
+
+    parser = cli_parser.get_parser()
+    for command in commands:
+        arguments = parser.parse_args(command)
+        arguments.func(arguments)
+
+
+def copy_dag(folder: Path) -> None:
+    """Put hello_remote into the DAGs folder, unless it is there: it may have been edited or deployed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / DAG.name).exists():
+        shutil.copy(DAG, folder)
+
+
+def place_plugin(home: Path, folder: Path, way: str) -> None:
+    """Put the drop-in file into the plugins folder, or take it out of this home for the other ways in."""
+    if way == "plugin":
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PLUGIN, folder)
+    else:
+        (home / "plugins" / PLUGIN.name).unlink(missing_ok=True)
+
+
+def write_webserver_config(home: Path, way: str) -> None:
+    """Write Airflow 2's webserver_config.py: its default content, then the plain-code way in if chosen."""
+    from airflow.configuration import conf, write_webserver_configuration_if_needed
+
+    write_webserver_configuration_if_needed(conf)
+    path = home / "webserver_config.py"
+    old = path.read_text(encoding="utf-8") if path.exists() else ""
+    new = old.partition(f"\n{WEBSERVER_CONFIG_MARK}\n")[0]
+    if way == "code":
+        new += WEBSERVER_CONFIG_CODE
+    if new != old:
+        path.write_text(new, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    prepare(sys.argv[1])
