@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ class TestStop:
             for server in servers.values():
                 pool.submit(server.get, "test", **SLEEPS)  # whatever it is answered, if at all
             for server in servers.values():
-                eventually("the command runs", lambda server=server: asleep(server), 60)
+                eventually("the command runs", partial(asleep, server), 60)
             # This sees that no process is left.
             stops = [pool.submit(server.stop) for server in servers.values()]
         for stop in stops:

@@ -107,7 +107,10 @@ def test_a_command_that_reads_gets_nothing(run: Any, misbehave: Any) -> None:
     assert "read ''" in run().stdout
 
 
-def test_output_over_the_limit_is_said_also_when_the_command_was_quick(run: Any, misbehave: Any) -> None:
+def test_output_over_the_limit_is_said_also_when_the_command_was_quick(
+    run: Any, misbehave: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_remote_server.execution.LOOK_SECONDS", 60.0)  # it is over before a look
     misbehave("burst")
     finished = run(max_output_bytes=1_000_000)
     assert "printed over 1000000 bytes" in finished.error.message
