@@ -54,7 +54,11 @@ WRONG: dict[str, tuple[Callable[[Server], Reply], int, list[str]]] = {
     ),
     "empty one": (ask("trigger_dag", dag_id=""), 400, ["dag_id"]),
     "one given twice": (ask("trigger_dag", dag_id=["a", "b"]), 400, ["'dag_id'", "2 times"]),
-    "not a number": (ask("pool", cmd="set", pool_name="x", slot_count="many"), 400, ["'slot_count'", "many"]),
+    "not a number": (
+        ask("pool", cmd="set", pool_name="x", slot_count="many"),
+        400,
+        ["'slot_count'", "whole number"],
+    ),
     "not a flag": (ask("clear", **HELLO, upstream="perhaps"), 400, ["'upstream'", "true"]),
     "not an object": (ask("trigger_dag", **HELLO, conf="[1]"), 400, ["'conf'", "object"]),
     "not JSON": (ask("trigger_dag", **HELLO, conf="{'a': 1}"), 400, ["'conf'", "JSON"]),

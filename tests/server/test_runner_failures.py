@@ -50,6 +50,11 @@ def test_a_message_is_one_line(text: str, exit_code: int) -> None:
     assert len(message.splitlines()) == 1
 
 
+def test_a_statement_and_its_parameters_are_not_in_the_message() -> None:
+    text = "(sqlite3.IntegrityError) UNIQUE constraint failed\n[SQL: INSERT]\n[parameters: ('hunter2',)]\n"
+    assert classify(Outcome(1, (("IntegrityError",),), message=text), "").message.endswith("failed")
+
+
 def test_the_link_behind_a_message_of_sqlalchemys_is_not_the_message() -> None:
     text = "a\nUNIQUE constraint failed\n(Background on this error at: https://sqlalche.me/e/20/gkpj)\n"
     assert last_line(text) == "UNIQUE constraint failed"

@@ -29,7 +29,6 @@ MODULES = frozenset({"airflow.utils.serve_logs", "airflow.utils.serve_logs.core"
 INSTALLED = (
     *{sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")},
     str(Path(__file__).parents[1]),
-    "<frozen",
 )
 """Where code that is not a user's (a DAG's, a plugin's) comes from."""
 
@@ -119,7 +118,9 @@ def describe(error: BaseException, message: str) -> dict[str, Any]:
     names = [[base.__name__ for base in type(link).__mro__ if base is not object] for link in chain]
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     raised_in = f"{frames[-1].f_globals.get('__name__', '')}.{frames[-1].f_code.co_name}" if frames else ""
-    users = any(not frame.f_code.co_filename.startswith(INSTALLED) for frame in frames)
+    files = [frame.f_code.co_filename for frame in frames]
+    # Generated and compiled code has no absolute path; it is a library's.
+    users = any(Path(file).is_absolute() and not file.startswith(INSTALLED) for file in files)
     return {"exceptions": names, "raised_in": raised_in, "in_user_code": users, "message": message}
 
 

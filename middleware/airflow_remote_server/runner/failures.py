@@ -59,7 +59,9 @@ def classify(outcome: Outcome, stderr: str) -> ApiError:
     :param outcome: how it ended, with an exit code other than 0
     :param stderr: what it printed there, for the message when the exception has none
     """
-    message = last_line(outcome.message) or last_line(stderr)
+    # Of an exception's text the first line: SQLAlchemy's goes on with the statement and its parameters.
+    message = next((line.strip() for line in outcome.message.splitlines() if line.strip()), "")
+    message = message or last_line(stderr)
     if outcome.exit_code < 0:
         return CommandFailed(f"the command was ended by {signal_name(-outcome.exit_code)}")
     message = message or f"the command ended with exit code {outcome.exit_code}"
