@@ -30,6 +30,9 @@ MAX_FIELDS = 1000
 
 TOO_MANY = f"over {MAX_FIELDS} arguments"
 
+LONGEST_BOUNDARY = 200
+"""RFC 2046, 5.1.1, allows 70 characters; werkzeug's own client writes numbers into it, and may need more."""
+
 
 def read(request: Request, limit: int) -> tuple[Given, Given]:
     """Read all arguments of a request.
@@ -109,8 +112,10 @@ def _urlencoded(data: bytes, where: str) -> Given:
 
 
 def _multipart(data: bytes, boundary: str) -> Given:
-    if not boundary or not boundary.isascii() or len(boundary) > 70:  # RFC 2046, 5.1.1
-        raise BadArguments("the multipart form has no boundary of at most 70 ASCII characters")
+    if not boundary or not boundary.isascii() or len(boundary) > LONGEST_BOUNDARY:
+        raise BadArguments(
+            f"the multipart form has no boundary of at most {LONGEST_BOUNDARY} ASCII characters"
+        )
     decoder = MultipartDecoder(boundary.encode(), max_parts=MAX_FIELDS)
     decoder.receive_data(data)
     decoder.receive_data(None)
