@@ -32,7 +32,7 @@ $(foreach name,$(ENVIRONMENTS),$(if $(filter-out $(CURDIR),$(shell cat .venv/$(n
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run serve test check bench classic environments browser clean
+.PHONY: help run serve test faults check bench classic environments packages clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -50,11 +50,16 @@ serve: ## the webserver alone, in the foreground; AIRFLOW=, PORT=, TOKEN=, HOME_
 	@exec $(call python,$(CHOSEN)) examples/serve.py --port "$(PORT)" --way "$(WAY)" \
 		$(if $(TOKEN),--token="$$TOKEN") $(if $(HOME_DIR),--home="$$HOME_DIR")
 
-test: browser ## every test, on both versions of Airflow
+test: packages ## every test, on both versions of Airflow
 	$(call need,$(ENVIRONMENTS))
 	$(call stage,server tests on Airflow 2.11,$(call python,$(AIRFLOW_2)) -m pytest -q tests/server tests/contract)
 	$(call stage,server tests on Airflow 3.3,$(call python,$(AIRFLOW_3)) -m pytest -q tests/server tests/contract)
-	$(call stage,client and live tests,$(call python,client) -m pytest -q tests/client tests/contract tests/live)
+	$(call stage,client and live tests,$(call python,client) -m pytest -q -m "not fault" \
+		tests/client tests/contract tests/live)
+
+faults: packages ## what kills real processes, fills disks and takes the store away, on real servers
+	$(call need,$(ENVIRONMENTS))
+	$(call stage,faults,$(call python,client) -m pytest -q -m fault tests/live)
 
 check: ## style, types and the quick tests; under a minute
 	$(call need,client $(AIRFLOW_3))
@@ -91,14 +96,17 @@ environments: ## all virtual environments, without doing anything in them
 	@$(call python,$*) -m pip check >/dev/null || $(call python,$*) -m pip check
 	@echo "$(CURDIR)" > $@
 
-browser: # Debian's chromium, which the tests of the page drive
-	@command -v chromium >/dev/null || { \
-		echo "installing chromium (once)"; \
+packages: # Debian's: chromium, which the tests of the page drive, and PostgreSQL, for jobs in a shared database
+	@missing=; \
+		command -v chromium >/dev/null || missing=chromium; \
+		ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
+		test -z "$$missing" || { \
+		echo "installing $$missing (once)"; \
 		sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
 		log=$$(mktemp); \
 		{ $$sudo apt-get update -q && $$sudo env DEBIAN_FRONTEND=noninteractive \
-			apt-get install -y -q --no-install-recommends chromium; } </dev/null >"$$log" 2>&1 || { \
-			echo "the tests of the page need chromium, and apt-get could not install it: $$(tail -n 1 "$$log")" >&2; \
+			apt-get install -y -q --no-install-recommends $$missing; } </dev/null >"$$log" 2>&1 || { \
+			echo "the tests need $$missing, and apt-get could not install it: $$(tail -n 1 "$$log")" >&2; \
 			rm -f "$$log"; exit 1; }; \
 		rm -f "$$log"; }
 

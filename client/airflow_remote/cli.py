@@ -11,111 +11,24 @@ import contextlib
 import os
 import sys
 import traceback
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
 
 from airflow_remote import __version__, output
-from airflow_remote.client import Client, Result
+from airflow_remote.address import DEFAULT_URL
 from airflow_remote.commands import Commands, canonical
-from airflow_remote.errors import AnsweredError, ClosedPipeError, CommandFailedError, RemoteError
-from airflow_remote.exit_status import ExitStatus, of_command
-from airflow_remote.files import Export
+from airflow_remote.errors import ClosedPipeError, RemoteError
+from airflow_remote.exit_status import ExitStatus
+from airflow_remote.invocation import Invocation, status_of
 from airflow_remote.output import PROGRAM, note
-from airflow_remote.transport import DEFAULT_TIMEOUT, DEFAULT_URL
+from airflow_remote.transport import DEFAULT_TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_remote.body import Value
-
 DEBUG = "AIRFLOW_REMOTE_DEBUG"
 COMPLETION = "_AIRFLOW_REMOTE_COMPLETE"
-
-
-@dataclass
-class Invocation:
-    """One run of the program: what its global options say. Calling it runs a command."""
-
-    url: str = DEFAULT_URL
-    token: str = field(default="", repr=False)
-    timeout: float = DEFAULT_TIMEOUT
-    as_json: bool = False
-
-    def __call__(self, name: str, arguments: dict[str, Value], destination: str | None) -> int:
-        """Run a command and write what it printed.
-
-        :param name: the endpoint
-        :param arguments: by name
-        :param destination: the local file for what it prints; None or "-" for standard output
-        :returns: the exit status
-        :raises RemoteError: when it did not work, and a line of ours is to be written about it
-        """
-        client = Client(self.url, self.token, self.timeout)
-        with contextlib.ExitStack() as stack:
-            to_file = destination not in (None, "-")
-            export = stack.enter_context(Export(str(destination))) if to_file else None
-            try:
-                result = client.run(name, arguments)
-            except AnsweredError as error:
-                return self.failed(error)
-            if export is not None:
-                export.write(result.stdout or "")
-        if self.as_json:
-            output.document(result.envelope)
-            return ExitStatus.OK
-        if export is None:
-            show_stdout(result)
-        show_stderr(result)
-        if result.warning:
-            note(f"warning: {result.warning}")
-        return ExitStatus.OK
-
-    def masked(self, text: str) -> str:
-        """A text without the token, which a server may have sent back.
-
-        One of less than four characters is no secret, and would turn the text into stars.
-        """
-        token = self.token.strip()
-        return text if len(token) < 4 else text.replace(token, "***")
-
-    def failed(self, error: AnsweredError) -> int:
-        """Write an answer that says what went wrong; the exit status.
-
-        :raises AnsweredError: when a line of ours is to be written about it
-        """
-        if self.as_json:
-            output.document(error.result.envelope)
-            return status_of(error)
-        output.to_stdout(error.result.stdout or "")
-        show_stderr(error.result)
-        if isinstance(error, CommandFailedError) and error.message in (error.result.stderr or ""):
-            return status_of(error)
-        raise error
-
-
-def show_stdout(result: Result) -> None:
-    """Write what a command printed, or what the server says where there was none."""
-    if result.stdout is not None:
-        output.to_stdout(result.stdout)
-    elif result.output:
-        output.to_stdout(f"{result.output}\n")
-
-
-def show_stderr(result: Result) -> None:
-    """Write what a command printed to standard error; a line of ours begins a new line."""
-    text = result.stderr or ""
-    output.to_stderr(text)
-    if text and not text.endswith("\n") and (result.warning or not result.ok):
-        output.to_stderr("\n")
-
-
-def status_of(error: RemoteError) -> int:
-    """The exit status for an error: the command's own, where it has one."""
-    if isinstance(error, CommandFailedError) and error.result.exit_code:
-        return of_command(error.result.exit_code)
-    return error.exit_status
 
 
 class Program(Commands):
@@ -157,19 +70,25 @@ class Program(Commands):
     type=float,
     default=DEFAULT_TIMEOUT,
     metavar="SECONDS",
-    help=f"How long to wait for the answer [{DEFAULT_TIMEOUT:g}].",
+    help=f"How long to wait for a sign of the server [{DEFAULT_TIMEOUT:g}]; a command may run longer.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print all that the server answers, as JSON.")
+@click.option(
+    "--detach",
+    is_flag=True,
+    help="Print the command's job id, and do not wait for its end; see the command job.",
+)
 @click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
 @click.pass_obj
 def program(
-    invocation: Invocation, url: str | None, token: str | None, timeout: float, as_json: bool
+    invocation: Invocation, url: str | None, token: str | None, timeout: float, as_json: bool, detach: bool
 ) -> None:
     """Note the global options; whether they can be used matters when something is sent."""
     invocation.url = DEFAULT_URL if url is None else url
     invocation.token = token or ""
     invocation.timeout = timeout
     invocation.as_json = as_json
+    invocation.detach = detach
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -188,7 +107,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         output.discard(sys.stdout)
         return ExitStatus.CLOSED_PIPE
     except (KeyboardInterrupt, click.Abort):
-        note("interrupted; a command that was sent may still be running on the server")
+        with contextlib.suppress(KeyboardInterrupt):  # the second one ends it at once
+            note(invocation.interrupted())
         return ExitStatus.INTERRUPTED
     except RemoteError as error:
         explain(error.message, invocation)

@@ -25,6 +25,14 @@ class RemoteError(Exception):
         super().__init__(message)
         self.message = message
 
+    def add(self, more: str) -> None:
+        """Say more.
+
+        :param more: the rest of the line
+        """
+        self.message += more
+        self.args = (self.message, *self.args[1:])
+
 
 class UnusableError(RemoteError):
     """Raised before anything is sent, for a URL, token, time-out, name or value that cannot be used."""
@@ -45,15 +53,23 @@ class ClosedPipeError(RemoteError):
 
 
 class UnreachableError(RemoteError):
-    """Raised when there is no connection, or no answer by it: then the command may have been run."""
+    """Raised when there is no connection to the server."""
 
     exit_status = ExitStatus.UNREACHABLE
+
+
+class LostError(UnreachableError):
+    """Raised when a connection broke off, or gave no sign in time: what was asked may have been done."""
 
 
 class NotTheApiError(RemoteError):
     """Raised when something answered, but not as the API does: a login page, a proxy's error, a redirect."""
 
     exit_status = ExitStatus.NOT_THE_API
+
+
+class GatewayError(NotTheApiError):
+    """Raised when a proxy answers that the webserver behind it is down or slow."""
 
 
 class AnsweredError(RemoteError):

@@ -37,17 +37,17 @@ class ExitStatus(IntEnum):
 
 
 _MEANINGS = {
-    ExitStatus.OK: "done; or a service has been started",
+    ExitStatus.OK: "done; or begun, if it is a service or --detach was given",
     ExitStatus.FAILED: "the command failed without an exit code: stopped at a limit, or in conflict",
     ExitStatus.USAGE: "wrong arguments, found here or by the server; nothing was done",
-    ExitStatus.UNREACHABLE: "no connection, or no answer in time: if sent, the command may still be running",
+    ExitStatus.UNREACHABLE: "no connection, or it was lost for good: what was sent may still be running",
     ExitStatus.SERVER_ERROR: "the server, or airflow-remote itself, has a defect",
     ExitStatus.LOCAL_FILE: "a file here, or standard output, could not be read or written",
     ExitStatus.BUSY: "the server cannot run the command now; try again later",
     ExitStatus.NOT_THE_API: "the URL is answered by something else: a login page, a proxy, a redirect",
     ExitStatus.REFUSED: "the server refuses: a missing or wrong token, or another of its rules",
     ExitStatus.UNSUPPORTED: "the server's Airflow does not have this command",
-    ExitStatus.INTERRUPTED: "Ctrl-C; the command may still be running",
+    ExitStatus.INTERRUPTED: "Ctrl-C; the command has been told to stop, if it was known to run",
     ExitStatus.CLOSED_PIPE: "nobody reads the output any more, as behind `| head`",
 }
 

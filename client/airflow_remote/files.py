@@ -58,12 +58,13 @@ class Upload:
         self.close()
 
     def __iter__(self) -> Iterator[bytes]:
-        """Its content, exactly ``size`` bytes.
+        """Its content, exactly ``size`` bytes; from its beginning each time, since it may be sent again.
 
         :raises LocalFileError: when it cannot be read, or has become shorter: another size has been promised
         """
         assert self.stream is not None  # noqa: S101 (for the type checker)
         left = self.size
+        self.stream.seek(0)
         while left:
             try:
                 block = self.stream.read(min(BLOCK_BYTES, left))

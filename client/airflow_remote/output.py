@@ -1,7 +1,8 @@
 """Writing to standard output and standard error, byte for byte.
 
 What a command printed goes out as UTF-8 whatever the locale is, and with the line ends that it came with, so
-the text layer of ``sys.stdout`` is not used. A line of our own begins with ``airflow-remote:``.
+the text layer of ``sys.stdout`` is not used. A line of our own begins with ``airflow-remote:``, and at the
+beginning of a line.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 PROGRAM = "airflow-remote"
 
+_unended: list[TextIO] = []
+"""Standard error, while the last line of it has no end."""
+
 
 def to_stdout(text: str) -> None:
     """Write to standard output.
@@ -27,12 +31,31 @@ def to_stdout(text: str) -> None:
     :raises ClosedPipeError: when nobody reads it
     :raises LocalFileError: when it cannot be written, as on a full disk
     """
-    _write(sys.stdout, text, "standard output")
+    _write(sys.stdout, text.encode("utf-8", "backslashreplace"), "standard output")
 
 
 def to_stderr(text: str) -> None:
     """Write to standard error, like ``to_stdout``."""
-    _write(sys.stderr, text, "standard error")
+    _write(sys.stderr, text.encode("utf-8", "backslashreplace"), "standard error")
+    if text:
+        _unended[:] = [] if text.endswith("\n") else [sys.stderr]
+
+
+def piece(stream: str, text: str) -> None:
+    """Write what a command has printed.
+
+    :param stream: ``stdout`` or ``stderr``; raises what ``to_stdout`` does
+    :param text: what
+    """
+    if stream == "stdout":
+        to_stdout(text)
+    else:
+        to_stderr(text)
+
+
+def data(content: bytes) -> None:
+    """Write bytes to standard output; raises what ``to_stdout`` does."""
+    _write(sys.stdout, content, "standard output")
 
 
 def document(value: Mapping[str, Any]) -> None:
@@ -46,8 +69,9 @@ def note(message: str) -> None:
     :param message: line ends and other control characters in it become spaces: it may come from a server, and
         must not steer the terminal
     """
+    begin = "\n" if sys.stderr in _unended else ""
     with contextlib.suppress(ClosedPipeError, LocalFileError):
-        to_stderr(f"{PROGRAM}: {one_line(message)}\n")
+        to_stderr(f"{begin}{PROGRAM}: {one_line(message)}\n")
 
 
 def one_line(text: str) -> str:
@@ -55,14 +79,14 @@ def one_line(text: str) -> str:
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
-def _write(stream: TextIO | None, text: str, name: str) -> None:
-    if not text:
+def _write(stream: TextIO | None, content: bytes, name: str) -> None:
+    if not content:
         return
     if stream is None:  # Python's way to say that it was closed before the start
         raise LocalFileError(f"cannot write to {name}: it is closed")
     try:
         stream.flush()
-        stream.buffer.write(text.encode("utf-8", "backslashreplace"))
+        stream.buffer.write(content)
         stream.buffer.flush()
     except BrokenPipeError:
         discard(stream)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from sqlalchemy.engine import URL
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from airflow_remote_server import arguments, envelope
+from airflow_remote_server import arguments, delivery, envelope
 from airflow_remote_server import settings as configuration
 from airflow_remote_server.auth import Authenticator
 from airflow_remote_server.catalogue.validation import nearest
-from airflow_remote_server.endpoints import Answer, Endpoints
+from airflow_remote_server.commands import Commands
+from airflow_remote_server.endpoints import Endpoints
 from airflow_remote_server.errors import (
     ApiError,
     BadArguments,
@@ -24,9 +25,13 @@ from airflow_remote_server.errors import (
     NotFound,
     Unavailable,
 )
-from airflow_remote_server.execution import Executor
+from airflow_remote_server.jobs import resource
+from airflow_remote_server.jobs.service import Jobs
+from airflow_remote_server.jobs.store import Store
 from airflow_remote_server.middleware import split_path
+from airflow_remote_server.responses import NOBODY, Answer, Call, plain, respond
 from airflow_remote_server.runner.cold import ColdRunner
+from airflow_remote_server.runner.warm import WarmRunner
 from airflow_remote_server.web import Page
 
 if TYPE_CHECKING:
@@ -43,11 +48,18 @@ ROUTES = (
     Rule("/", endpoint="page", methods=["GET"]),
     Rule("/static/<name>", endpoint="static", methods=["GET"]),
     Rule("/api/v1.0/health", endpoint="health", methods=["GET"]),
+    Rule("/api/v1.0/jobs", endpoint="jobs", methods=["GET"]),
+    Rule("/api/v1.0/jobs/<job_id>", endpoint="job", methods=["GET"]),
+    Rule("/api/v1.0/jobs/<job_id>/output", endpoint="output", methods=["GET"]),
+    Rule("/api/v1.0/jobs/<job_id>/stop", endpoint="stop", methods=["POST"]),
     Rule("/api/v1.0/<name>", endpoint="classic", methods=["GET", "POST"]),
     Rule("/api", endpoint="ancestor", methods=["GET", "POST"]),
 )
 PUBLIC = frozenset({"page", "static", "health"})
 """What needs no token. Everything else does, also what does not exist."""
+
+STOP_SECONDS = 2.0
+"""How long it may take from a signal to an end that is written down."""
 
 DEFECT = InternalError("internal error; the webserver's log has the details")
 UNREADABLE = Unavailable("The REST API's configuration cannot be used; the webserver's log says why")
@@ -73,10 +85,17 @@ class Api:
         self.base_path = settings.base_path
         self.limit = settings.max_body_bytes
         self.authenticate = Authenticator(settings)
-        self.endpoints = Endpoints(settings, Executor(settings, ColdRunner()))
+        self.jobs = make_jobs(settings)
+        self.endpoints = Endpoints(settings, self.jobs)
+        self.runner = Commands(self.endpoints, self.jobs, settings.max_wait)
         self.page = Page(self.endpoints.all)
         self.map = Map([rule.empty() for rule in ROUTES], strict_slashes=False, merge_slashes=False)
         self.proxied = None if settings.proxy_fix is None else ProxyFix(self.answer, **settings.proxy_fix)
+
+    def prepare(self) -> None:
+        """Have the warm host started."""
+        if self.settings is not None:
+            self.jobs.prepare()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ = dict(environ)  # the wrapped application's is left as it is
@@ -132,7 +151,7 @@ class Api:
             if not route:
                 raise self.unrouted(request, found["error"])
             handler: Callable[..., Response] = getattr(self, f"handle_{route}")
-            response = handler(request, call_time, **found)
+            response = handler(Call(request, call_time, principal or NOBODY), **found)
         except HTTPException as error:
             raise BadArguments(f"the request cannot be understood: {error.description}") from None
         if principal is not None:
@@ -148,67 +167,99 @@ class Api:
         hint = nearest(request.path, ["/", "/api", "/api/v1.0/version", "/api/v1.0/health"])
         return NotFound(f"nothing is at {request.path[:200]!r} of the REST API{hint}")
 
-    def handle_page(self, request: Request, call_time: datetime) -> Response:
+    def handle_page(self, call: Call) -> Response:
         """``GET /``."""
-        return self.page.html(request)
+        return self.page.html(call.request)
 
-    def handle_static(self, request: Request, call_time: datetime, name: str) -> Response:
+    def handle_static(self, call: Call, name: str) -> Response:
         """``GET /static/NAME``."""
         return self.page.static(name)
 
-    def handle_health(self, request: Request, call_time: datetime) -> Response:
+    def handle_health(self, call: Call) -> Response:
         """``GET /api/v1.0/health``."""
         return respond({"status": "healthy"}, 200)
 
-    def handle_classic(self, request: Request, call_time: datetime, name: str) -> Response:
+    def handle_jobs(self, call: Call) -> Response:
+        """``GET /api/v1.0/jobs``."""
+        return respond(resource.listing(self.jobs, self.query(call), call.root), 200)
+
+    def handle_job(self, call: Call, job_id: str) -> Response:
+        """``GET /api/v1.0/jobs/ID``."""
+        return respond(resource.single(self.jobs, self.jobs.get(job_id), call.root), 200)
+
+    def handle_output(self, call: Call, job_id: str) -> Response:
+        """``GET /api/v1.0/jobs/ID/output``."""
+        media = delivery.read(call.request, self.longest_wait).media
+        said, offset = resource.output(self.jobs, job_id, self.query(call), media, self.longest_wait)
+        headers = {"Airflow-Remote-Next-Offset": offset}
+        if isinstance(said, bytes):
+            return plain(said, 200, headers)
+        return respond(said, 200, headers)
+
+    def handle_stop(self, call: Call, job_id: str) -> Response:
+        """``POST /api/v1.0/jobs/ID/stop``."""
+        query, body = arguments.read(call.request, self.limit)
+        wanted = resource.Query(arguments.merge(query, body))
+        force = wanted.flag("force")
+        wanted.end()
+        wait = delivery.read(call.request, self.longest_wait).wait
+        job = self.jobs.get(job_id)
+        if job.state.final:
+            return respond(resource.full(job, call.root), 200)
+        self.jobs.stop(job, force)
+        job = self.jobs.wait(job, None, min(wait, self.jobs.settings.stop_grace + STOP_SECONDS))
+        return respond(resource.full(job, call.root), 200 if job.state.final else 202)
+
+    def query(self, call: Call) -> arguments.Given:
+        """The arguments of a request that has no body."""
+        return arguments.read(call.request, self.limit)[0]
+
+    @property
+    def longest_wait(self) -> float:
+        """Seconds that a request may wait."""
+        return 0.0 if self.settings is None else self.settings.max_wait
+
+    def handle_classic(self, call: Call, name: str) -> Response:
         """``GET|POST /api/v1.0/NAME``."""
         endpoint = self.endpoints.find(name)
-        if request.method == "HEAD":
+        if call.request.method == "HEAD":
             return respond({}, 200)  # HEAD is safe (RFC 9110): nothing may be run for it
-        query, body = arguments.read(request, self.limit)
-        answer = self.endpoints.run(endpoint, arguments.merge(query, body))
-        return finish(call_time, answer)
+        query, body = arguments.read(call.request, self.limit)
+        return self.runner(call, endpoint, arguments.merge(query, body))
 
-    def handle_ancestor(self, request: Request, call_time: datetime) -> Response:
+    def handle_ancestor(self, call: Call) -> Response:
         """``GET|POST /api?api=NAME``: output in parts, and arguments apart by where they came from."""
-        query, body = arguments.read(request, self.limit)
+        query, body = arguments.read(call.request, self.limit)
         names = [*query.pop("api", []), *body.pop("api", [])]
         if len(names) != 1:
             raise BadArguments("give the endpoint's name once, as api=NAME")
         endpoint = self.endpoints.find(str(names[0]))
-        if request.method == "HEAD":
+        if call.request.method == "HEAD":
             return respond({}, 200)
-        answer = self.endpoints.run(endpoint, arguments.merge(query, body), ignore_unknown=True)
-        shown = answer.fields.get("arguments", {})
-        answer.fields["arguments"] = {name: value for name, value in shown.items() if name not in body}
-        answer.fields["post_arguments"] = {name: value for name, value in shown.items() if name in body}
-        output = answer.error.message if answer.error else answer.fields.get("output", "")
-        answer.fields["output"] = {
-            "stdout": answer.fields.get("stdout", output),
-            "stderr": answer.fields.get("stderr", ""),
-            "stdin": "",
-        }
-        return finish(call_time, answer)
+
+        def reshape(answer: Answer) -> Answer:
+            shown = answer.fields.get("arguments", {})
+            answer.fields["arguments"] = {name: value for name, value in shown.items() if name not in body}
+            answer.fields["post_arguments"] = {name: value for name, value in shown.items() if name in body}
+            output = answer.error.message if answer.error else answer.fields.get("output", "")
+            answer.fields["output"] = {
+                "stdout": answer.fields.get("stdout", output),
+                "stderr": answer.fields.get("stderr", ""),
+                "stdin": "",
+            }
+            return answer
+
+        return self.runner(call, endpoint, arguments.merge(query, body), ignore_unknown=True, reshape=reshape)
 
 
-def finish(call_time: datetime, answer: Answer) -> Response:
-    """The response for an endpoint's answer."""
-    if answer.error is not None:
-        said = envelope.failure(call_time, answer.error, answer.fields)
-        return respond(said, answer.error.status, answer.error.headers)
-    return respond(envelope.success(call_time, answer.status, answer.fields), answer.status)
+def make_jobs(settings: Settings) -> Jobs:
+    """The jobs of a configuration.
 
-
-def respond(document: dict[str, Any], status: int, headers: dict[str, str] | None = None) -> Response:
-    """A JSON response.
-
-    :param document: the object
-    :param status: HTTP status
-    :param headers: further headers
+    :param settings: the configuration
     """
-    # A lone surrogate, which UTF-8 does not have, stays the JSON escape that it came as.
-    body = json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
-    response = Response(body, status, headers, content_type="application/json")
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
+    state = settings.state_dir
+    cold = ColdRunner(state, settings.max_running)
+    runner = WarmRunner(state / "host", configuration.current_fingerprint, cold)
+    return Jobs(
+        settings, Store(settings.jobs_url or URL.create("sqlite", database=str(state / "jobs.db"))), runner
+    )

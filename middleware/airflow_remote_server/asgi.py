@@ -38,8 +38,10 @@ class RestApiAsgiMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and PREFIX in scope["path"] and self.api.serves(*border(scope)):
             await self.bridge(digestible(scope), receive, send)
-        else:
-            await self.app(scope, receive, send)
+            return
+        if scope["type"] == "lifespan":
+            self.api.prepare()  # the server starts
+        await self.app(scope, receive, send)
 
     @cached_property
     def bridge(self) -> AsgiApp:

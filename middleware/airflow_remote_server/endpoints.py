@@ -1,10 +1,12 @@
-"""A classic endpoint, from the arguments of a request to what its answer says."""
+"""A classic endpoint, from the arguments of a request to a job, and from a job to what the answer says."""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import importlib.util
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.utils import secure_filename
@@ -15,10 +17,13 @@ from airflow_remote_server.argv import Values, build, masked, shown
 from airflow_remote_server.catalogue.classic import Classic
 from airflow_remote_server.catalogue.spec import AS_JSON, Endpoint, Form
 from airflow_remote_server.catalogue.validation import Validator, choose, nearest
-from airflow_remote_server.errors import ApiError, BadArguments, CommandFailed, NotFound, NotInThisAirflow
+from airflow_remote_server.errors import BadArguments, NotFound, NotInThisAirflow
+from airflow_remote_server.jobs.service import Wanted
+from airflow_remote_server.jobs.store import Taken
 from airflow_remote_server.masking import MASK, redact_text
-from airflow_remote_server.runner import Command
+from airflow_remote_server.responses import Answer
 from airflow_remote_server.runner.failures import last_line
+from airflow_remote_server.runner.folder import STDERR, STDOUT, UPLOAD, Command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,34 +31,41 @@ if TYPE_CHECKING:
     from werkzeug.datastructures import FileStorage
 
     from airflow_remote_server.arguments import Given
-    from airflow_remote_server.execution import Executor, Finished
+    from airflow_remote_server.auth import Principal
+    from airflow_remote_server.jobs import Job
+    from airflow_remote_server.jobs.service import Jobs
+    from airflow_remote_server.runner.warm import Line
     from airflow_remote_server.settings import Settings
 
 
-@dataclass
-class Answer:
-    """What the answer to a request says.
+@dataclass(frozen=True)
+class Plan:
+    """What a request comes to, once its arguments are validated.
 
-    :param fields: of the envelope
-    :param error: what went wrong; None when nothing did
-    :param status: HTTP status when nothing did
+    :param endpoint: what it asks for
+    :param form: the command that is run
+    :param values: the command's values
+    :param uploads: files, by argument name
+    :param said: what the answer says in any case
     """
 
-    fields: dict[str, Any] = field(default_factory=dict)
-    error: ApiError | None = None
-    status: int = 200
+    endpoint: Endpoint
+    form: Form
+    values: Values
+    uploads: dict[str, FileStorage]
+    said: dict[str, Any]
 
 
 class Endpoints:
     """The classic endpoints of the installed Airflow.
 
     :param settings: the configuration
-    :param executor: runs the commands
+    :param jobs: run the commands
     """
 
-    def __init__(self, settings: Settings, executor: Executor) -> None:
+    def __init__(self, settings: Settings, jobs: Jobs) -> None:
         self.settings = settings
-        self.executor = executor
+        self.jobs = jobs
         self.all = Classic(settings.airflow_major).endpoints()
         self._names = {
             name: endpoint for endpoint in self.all.values() for name in (endpoint.name, *endpoint.aliases)
@@ -69,18 +81,6 @@ class Endpoints:
         if endpoint is None:
             raise NotFound(f"no such endpoint: {name[:80]!r}{nearest(name, self._names)}")
         return endpoint
-
-    def run(self, endpoint: Endpoint, given: Given, ignore_unknown: bool = False) -> Answer:
-        """Do what a request asks for.
-
-        :param endpoint: the endpoint
-        :param given: the arguments of the request
-        :param ignore_unknown: drop arguments that the endpoint does not have
-        """
-        try:
-            return self.answer(endpoint, given, ignore_unknown)
-        except ApiError as error:
-            return Answer({"arguments": self.echo(endpoint, given)}, error)
 
     def echo(self, endpoint: Endpoint, given: Given) -> dict[str, Any]:
         """What was given, as it may be shown when it was refused: only what is known not to be secret.
@@ -99,10 +99,13 @@ class Endpoints:
             if name in known
         }
 
-    def answer(self, endpoint: Endpoint, given: Given, ignore_unknown: bool) -> Answer:
-        """What ``run`` does, for a request that is not refused.
+    def plan(self, endpoint: Endpoint, given: Given, ignore_unknown: bool) -> Plan:
+        """See what a request comes to.
 
-        :raises ApiError: when nothing has been run
+        :param endpoint: the endpoint
+        :param given: the arguments of the request
+        :param ignore_unknown: drop arguments that the endpoint does not have
+        :raises ApiError: when it is refused
         """
         self.refuse_absent(endpoint)
         form, given = choose(endpoint, given)
@@ -113,18 +116,109 @@ class Endpoints:
             "arguments": {**visible, **{name: file.filename for name, file in uploads.items()}},
         }
         if endpoint.name == "rest_api_plugin_version":
-            from airflow_remote_server import __version__
-
-            return Answer({**said, "airflow_cmd": endpoint.name, "output": __version__})
+            said["airflow_cmd"] = endpoint.name
         if endpoint.name == "deploy_dag":
-            return self.deploy(uploads["dag_file"], values, said)
-        if form.service:
-            return self.service(endpoint, form, values, said)
-        with self.executor.folder() as folder:
-            save(uploads, folder, values)
-            command = Command(form.program, tuple(build(form, values)), folder, said["airflow_cmd"])
-            finished = self.executor.run(command)
-        return ended(form, finished, said)
+            filename = uploads["dag_file"].filename or ""
+            if values.get("pause") and values.get("unpause"):
+                raise BadArguments("'pause' and 'unpause' do not go together: give one of them")
+            dags.target(filename, self.settings.dags_folder)
+            said["airflow_cmd"] = f"deploy_dag {filename}"
+        return Plan(endpoint, form, values, uploads, said)
+
+    def submit(self, plan: Plan, principal: Principal, key: str | None) -> tuple[Job, Line | None]:
+        """Make a job of a plan, and have it run.
+
+        :param plan: from ``plan``
+        :param principal: who asks for it
+        :param key: the Idempotency-Key of the request
+        :returns: the job, and a line on which its end is told; that of the first request with the key
+        :raises ApiError: when it cannot be run
+        """
+        wanted = Wanted(
+            plan.endpoint.name,
+            json.dumps(plan.said["arguments"]),
+            principal.name,
+            principal.peer,
+            key,
+            self.digest(plan) if key else "",
+        )
+        title = plan.said["airflow_cmd"]
+        try:
+            job = self.jobs.open(wanted, title, plan.form.service)
+        except Taken as taken:
+            self.jobs.refuse_elsewhere(taken.job)
+            return taken.job, None
+        try:
+            values = {**plan.values, **save(plan.uploads, self.jobs.folder(job).path)}
+            argv = (
+                self.deploy(plan, values) if plan.endpoint.name == "deploy_dag" else build(plan.form, values)
+            )
+        except OSError as error:
+            self.jobs.drop(job)
+            raise self.jobs.unwritable(error) from error
+        command = Command(plan.form.program, tuple(argv), title, plan.form.service)
+        return job, self.jobs.start(job, command)
+
+    def digest(self, plan: Plan) -> str:
+        """Tells whether two requests want the same; keyed, since it is stored and values may be secret."""
+        said: list[Any] = [plan.endpoint.name, plan.form.name, plan.values]
+        for name, upload in sorted(plan.uploads.items()):
+            content = hashlib.sha256(upload.stream.read()).hexdigest()
+            upload.stream.seek(0)
+            said.append([name, upload.filename, content])
+        text = json.dumps(said, sort_keys=True).encode()
+        return hmac.new((self.settings.token or "").encode(), text, "sha256").hexdigest()
+
+    def deploy(self, plan: Plan, values: Values) -> list[str]:
+        """The command line of our own action that deploys a DAG file (``actions``)."""
+        wishes = [name for name in ("force", "pause", "unpause") if values.get(name)]
+        filename = plan.uploads["dag_file"].filename or ""
+        return [
+            "deploy-dag",
+            "--",
+            str(values["dag_file"]),
+            filename,
+            str(self.settings.dags_folder),
+            *wishes,
+        ]
+
+    def answer(self, plan: Plan, job: Job) -> Answer:
+        """What is to be said of a job.
+
+        :param plan: what it was made from
+        :param job: as it is now
+        """
+        if not job.state.final:
+            verb = "runs" if job.state.value == "running" else "is queued"
+            return Answer({**plan.said, "output": f"{plan.endpoint.name} {verb} as job {job.id}"}, status=202)
+        stdout, stderr = self.jobs.text(job, STDOUT), self.jobs.text(job, STDERR)
+        output = stdout.removesuffix("\n")
+        if plan.form.log_is_output and not output:
+            output = stderr.removesuffix("\n")
+        fields = {
+            **plan.said,
+            "output": output,
+            "stdout": stdout,
+            "stderr": stderr,
+            "exit_code": job.exit_code,
+            "result": self.parsed_file(job),
+        }
+        error = self.jobs.failure(job)
+        if error is not None:
+            return Answer({**fields, "output": error.message}, error)
+        fields["warning"] = self.jobs.outcome(job).message or None
+        if AS_JSON[0] in plan.form.fixed:
+            fields["result"] = result = parsed(stdout)
+            if result is None and output:
+                # Exit code 0, and yet nothing was done: "No unpaused DAGs were found".
+                fields["warning"] = f"the command gave no JSON, but said: {last_line(output)}"
+            if plan.form.command == ("dags", "trigger") and isinstance(result, list) and result:
+                fields["dag_run_id"] = result[0].get("dag_run_id")
+        return Answer(fields)
+
+    def parsed_file(self, job: Job) -> Any:
+        """What the action that deploys a DAG file found in it; None of any other job."""
+        return self.jobs.folder(job).read(PARSED)
 
     def refuse_absent(self, endpoint: Endpoint) -> None:
         """Refuse what the installed Airflow does not have.
@@ -141,99 +235,22 @@ class Endpoints:
         if self.settings.airflow_major < 3 and "celery" not in self.settings.executor.lower():
             raise NotInThisAirflow(f"Airflow 2 has `{command}` only when [core] executor is a Celery one")
 
-    def service(self, endpoint: Endpoint, form: Form, values: Values, said: dict[str, Any]) -> Answer:
-        """Start what runs until it is stopped; it is detached from the request."""
-        argv = tuple(build(form, values))
-        finished = self.executor.start_service(form.program, argv, said["airflow_cmd"])
-        if finished.pid is None:
-            return ended(form, finished, said)
-        output = f"{endpoint.name} runs as process {finished.pid}"
-        job = {"state": "running", "kind": "service", "pid": finished.pid}
-        return Answer({**said, "output": output, "job": job}, status=202)
 
-    def deploy(self, upload: FileStorage, values: Values, said: dict[str, Any]) -> Answer:
-        """Put a DAG file into the DAGs folder; parse it there when its DAGs are to be paused or unpaused."""
-        if values.get("pause") and values.get("unpause"):
-            raise BadArguments("'pause' and 'unpause' do not go together: give one of them")
-        filename = upload.filename or ""
-        path = dags.target(filename, self.settings.dags_folder)
-        source = upload.stream.read()
-        dags.compile_source(source, filename)
-        dags.replace(path, source, force=bool(values.get("force")))
-        said["airflow_cmd"] = f"deploy_dag {filename}"
-        said["output"] = f"DAG File [{filename}] has been uploaded"
-        state = "pause" if values.get("pause") else "unpause" if values.get("unpause") else ""
-        if not state:
-            return Answer(said)
-        with self.executor.folder() as folder:
-            argv = ("parse-dag-file", "--", str(path), state)
-            finished = self.executor.run(Command("airflow-remote-server", argv, folder, said["airflow_cmd"]))
-            found = parsed_file(folder)
-        if found is None:
-            reason = finished.error.message if finished.error else "the parser ended without a result"
-            message = f"{filename} is in place, but could not be parsed: {reason}"
-            fields = {**said, "stderr": finished.stderr, "exit_code": finished.exit_code}
-            return Answer({**fields, "output": message}, CommandFailed(message))
-        said["result"] = found
-        if found["import_errors"]:
-            broken = next(iter(found["import_errors"].values())).strip().splitlines()[-1]
-            message = f"{filename} is in place, but Airflow cannot import it: {broken}"
-            return Answer({**said, "output": message}, CommandFailed(message))
-        said["output"] += f"; {state}d: {', '.join(found['dag_ids']) or 'it has no DAGs'}"
-        return Answer(said)
-
-
-def parsed_file(folder: Path) -> dict[str, Any] | None:
-    """What the action that parses a DAG file wrote down; None when it did not come to that."""
-    try:
-        found = json.loads((folder / PARSED).read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def save(uploads: dict[str, FileStorage], folder: Path, values: Values) -> None:
-    """Write uploaded files into a command's folder, and give the command their paths.
+def save(uploads: dict[str, FileStorage], folder: Path) -> dict[str, str]:
+    """Write uploaded files into a job's folder.
 
     :param uploads: by argument name
-    :param folder: the command's folder
-    :param values: gets the path of each
+    :param folder: the job's folder
+    :returns: the path of each
+    :raises OSError: when they cannot be written
     """
+    paths = {}
     for name, upload in uploads.items():
         # Airflow tells the format by the suffix; the rest of a client's name is of no use here.
-        path = folder / f"upload-{secure_filename(upload.filename or '')[-80:]}"
+        path = folder / f"{UPLOAD}{secure_filename(upload.filename or '')[-80:]}"
         upload.save(path)
-        values[name] = str(path)
-
-
-def ended(form: Form, finished: Finished, said: dict[str, Any]) -> Answer:
-    """The answer for a command that has ended.
-
-    :param form: the command
-    :param finished: how it ended
-    :param said: what the answer says already
-    """
-    output = finished.stdout.removesuffix("\n")
-    if form.log_is_output and not output:
-        output = finished.stderr.removesuffix("\n")
-    fields = {
-        **said,
-        "output": output,
-        "stdout": finished.stdout,
-        "stderr": finished.stderr,
-        "exit_code": finished.exit_code,
-        "warning": finished.warning,
-    }
-    if finished.error is not None:
-        return Answer({**fields, "output": finished.error.message}, finished.error)
-    if AS_JSON[0] in form.fixed:
-        fields["result"] = result = parsed(finished.stdout)
-        if result is None and output:
-            # Exit code 0, and yet nothing was done: "No unpaused DAGs were found".
-            fields["warning"] = f"the command gave no JSON, but said: {last_line(output)}"
-        if form.command == ("dags", "trigger") and isinstance(result, list) and result:
-            fields["dag_run_id"] = result[0].get("dag_run_id")
-    return Answer(fields)
+        paths[name] = str(path)
+    return paths
 
 
 def parsed(text: str) -> Any:

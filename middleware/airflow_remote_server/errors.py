@@ -79,6 +79,12 @@ class CommandFailed(ApiError):
     status = 422
 
 
+class Busy(ApiError):
+    """Raised when as many commands run and wait as may; ``Retry-After`` says when to try again."""
+
+    status = 429
+
+
 class InternalError(ApiError):
     """Raised for a defect of ours; the webserver's log has the traceback."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -41,8 +42,8 @@ def split_path(script_name: str, path_info: str, base_path: str = "") -> tuple[s
 class LazyApi:
     """The API, made at the first request for it.
 
-    Nothing is imported, read or opened before: gunicorn makes the middleware in its master process, and forks
-    the workers afterwards.
+    Nothing is kept open by it before a command comes: gunicorn may make the middleware in its master process,
+    and fork the workers afterwards.
 
     :param settings: a configuration; None to read Airflow's
     """
@@ -58,6 +59,10 @@ class LazyApi:
             with self._lock:
                 return self._get()
         return self._api
+
+    def prepare(self) -> None:
+        """Have the warm host started, so that the first command finds it."""
+        self.get().prepare()
 
     def _get(self) -> Api:
         from airflow_remote_server.api import Api
@@ -97,6 +102,9 @@ class RestApiMiddleware:
     def __init__(self, app: WSGIApplication, settings: Settings | None = None) -> None:
         self.app = app
         self.api = LazyApi(settings)
+        if os.environ.get("SERVER_SOFTWARE", "").startswith("gunicorn"):
+            # A webserver starts. Airflow 2 makes its web application in some commands as well.
+            self.api.prepare()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         script_name, path_info = environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", "")

@@ -41,7 +41,15 @@ class Settings:
     :param executor: ``[core] executor``
     :param max_body_bytes: largest request body
     :param max_output_bytes: most that a command may print before it is stopped
-    :param command_timeout: seconds a command may run; below the webserver's own time-out for its workers
+    :param command_timeout: seconds a command may run
+    :param max_wait: most seconds that a request waits for a command; below the webserver's own time-out for
+        its workers
+    :param stop_grace: seconds between SIGTERM and SIGKILL
+    :param max_running: commands at once
+    :param max_queued: commands that may wait for their turn
+    :param keep_seconds: how long jobs that have ended are kept
+    :param keep_jobs: how many of them
+    :param jobs_url: of the database with the jobs, as SQLAlchemy has it; "" for a file in the state_dir
     :param sensitive_names: parts of names whose values are masked, in lower case
     """
 
@@ -56,7 +64,14 @@ class Settings:
     executor: str = ""
     max_body_bytes: int = 16 * MEBIBYTE
     max_output_bytes: int = 16 * MEBIBYTE
-    command_timeout: float = 100.0
+    command_timeout: float = 24 * 3600.0
+    max_wait: float = 108.0
+    stop_grace: float = 10.0
+    max_running: int = 16
+    max_queued: int = 1000
+    keep_seconds: float = 7 * 24 * 3600.0
+    keep_jobs: int = 10_000
+    jobs_url: str = field(default="", repr=False)
     sensitive_names: frozenset[str] = SENSITIVE
 
     @staticmethod
@@ -121,6 +136,17 @@ def base_path() -> str:
         raise SettingsError(f"[{section}] base_url is no URL: {error}") from error
 
 
+def current_fingerprint() -> str:
+    """What a warm host that is started now would be started from (``runner.fingerprint``)."""
+    from airflow import settings as airflow_settings
+    from airflow.configuration import AIRFLOW_CONFIG, AIRFLOW_HOME
+
+    from airflow_remote_server.runner.fingerprint import fingerprint
+
+    plugins = airflow_settings.PLUGINS_FOLDER or ""
+    return fingerprint(Path(AIRFLOW_CONFIG), Path(plugins), Path(AIRFLOW_HOME, "config"))
+
+
 def from_airflow() -> Settings:
     """Read the configuration of the installed Airflow.
 
@@ -141,13 +167,29 @@ def from_airflow() -> Settings:
         proxy_fix=_proxy_fix(conf, web, major),
         dags_folder=Path(_read(conf.get, "core", "dags_folder", str(home / "dags"))),
         log_folder=Path(_read(conf.get, "logging", "base_log_folder", str(home / "logs"))),
-        state_dir=Path(_read(conf.get, SECTION, "state_dir", str(home / "rest_api"))),
+        state_dir=Path(_read(conf.get, SECTION, "state_dir", str(home / "rest_api"))).expanduser().absolute(),
         executor=_read(conf.get, "core", "executor", ""),
         max_body_bytes=_positive(conf, "max_body_bytes", Settings.max_body_bytes, int),
         max_output_bytes=_positive(conf, "max_output_bytes", Settings.max_output_bytes, int),
         command_timeout=_positive(conf, "command_timeout", Settings.command_timeout, float),
+        max_wait=_positive(conf, "max_wait", 0.9 * _worker_timeout(conf, web, major), float),
+        stop_grace=_positive(conf, "stop_grace", Settings.stop_grace, float),
+        max_running=_positive(conf, "max_running", Settings.max_running, int),
+        max_queued=_positive(conf, "max_queued", Settings.max_queued, int),
+        keep_seconds=3600 * _positive(conf, "keep_hours", Settings.keep_seconds / 3600, float),
+        keep_jobs=_positive(conf, "keep_jobs", Settings.keep_jobs, int),
+        jobs_url=_read(conf.get, SECTION, "jobs_url", "") or "",
         sensitive_names=SENSITIVE | _names(_read(conf.get, "core", "sensitive_var_conn_names", "")),
     )
+
+
+def _worker_timeout(conf: Any, section: str, major: int) -> float:
+    """Seconds after which the webserver ends a worker that is busy with one request.
+
+    Airflow 3 has uvicorn's workers, which are not ended; its own setting of that name is as good as any.
+    """
+    key = "web_server_worker_timeout" if major < 3 else "worker_timeout"
+    return max(1.0, float(_read(conf.getint, section, key, 120)))
 
 
 def _names(listed: str) -> frozenset[str]:

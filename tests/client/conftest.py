@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
-from stub import serving, serving_raw
+from stub import serving, serving_live, serving_raw
 
 import airflow_remote
+from airflow_remote import following, patience
 from airflow_remote.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from stub import RawStub, Stub
+    from stub import LiveStub, RawStub, Stub
 
 SOURCES = Path(airflow_remote.__file__).resolve().parent.parent
 
@@ -47,11 +48,24 @@ class Ended:
 
     def says(self) -> str:
         """The one line that the program says for itself; nothing else was printed."""
+        [line] = self.lines()
+        return line
+
+    def lines(self) -> list[str]:
+        """The lines that the program says for itself; nothing else was printed."""
         assert self.stdout == b""
-        [line] = self.err.splitlines()
-        assert self.err == f"{line}\n"
-        assert line.startswith("airflow-remote: ")
-        return line[len("airflow-remote: ") :]
+        lines = self.err.splitlines()
+        begin = "airflow-remote: "
+        assert all(line.startswith(begin) for line in lines)
+        assert self.err == "".join(f"{line}\n" for line in lines)
+        return [line[len(begin) :] for line in lines]
+
+    def gives_up(self) -> str:
+        """The last line that the program says; those before it say that something is tried again."""
+        *before, last = self.lines()
+        assert all(line.endswith("; trying again") for line in before)
+        assert len(before) <= 1
+        return last
 
 
 def call(*argv: str) -> Ended:
@@ -73,6 +87,13 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for a server that is not going to be well again."""
+    monkeypatch.setattr(patience, "PAUSES", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(following, "REST_SECONDS", 0.02)
+
+
 @pytest.fixture(scope="session")
 def shared_stub() -> Iterator[Stub]:
     with serving() as stub:
@@ -90,6 +111,13 @@ def stub(shared_stub: Stub) -> Stub:
 def raw_stub() -> Iterator[RawStub]:
     """A server that sends bytes."""
     with serving_raw() as stub:
+        yield stub
+
+
+@pytest.fixture
+def live_stub() -> Iterator[LiveStub]:
+    """A server that streams when it is told to."""
+    with serving_live() as stub:
         yield stub
 
 

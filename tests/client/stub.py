@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import socketserver
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+JOB_ID = "0660e40a747b87628e537139a49c9fd0"
+EVENTS = "application/x-ndjson"
 
 SEED = {
     "airflow_cmd": "airflow version",
@@ -31,6 +35,31 @@ def envelope(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value is not None}
 
 
+def job(**fields: Any) -> dict[str, Any]:
+    """A job as the API shows it, with other fields where some are given."""
+    url = f"/admin/rest_api/api/v1.0/jobs/{JOB_ID}"
+    return {"id": JOB_ID, "state": "running", "kind": "command", "url": url, **fields}
+
+
+def event(**said: Any) -> bytes:
+    """A line of a stream of events."""
+    return json.dumps(said).encode() + b"\n"
+
+
+STARTED = event(event="started", job=job())
+UNFINISHED = event(event="unfinished", job=job())
+
+
+def printed(text: str, stream: str = "stdout") -> bytes:
+    """The event for what a command prints."""
+    return event(event="output", stream=stream, data=text)
+
+
+def finished(**fields: Any) -> bytes:
+    """The last event of a stream."""
+    return event(event="finished", envelope=envelope(**fields))
+
+
 @dataclass
 class Recorded:
     """A request that came."""
@@ -40,6 +69,7 @@ class Recorded:
     headers: dict[str, str]
     arguments: dict[str, Any]
     files: dict[str, tuple[str, bytes]]
+    query: dict[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -62,9 +92,13 @@ class Stub:
     arrived: threading.Event = field(default_factory=threading.Event)
     released: threading.Event = field(default_factory=threading.Event)
     response: tuple[bytes, int, dict[str, str]] = (b"", 200, {})
+    first: list[Callable[[Recorded], Response | None]] = field(default_factory=list)
+    job: FakeJob | None = None
 
     def reset(self) -> None:
         self.requests.clear()
+        self.first.clear()
+        self.job = None
         self.arrived.clear()
         self.released.set()
         self.answer(envelope())
@@ -83,23 +117,108 @@ class Stub:
     def __call__(self, environ: Any, start_response: Any) -> Any:
         with Request(environ) as request:
             self.note(request)
+        recorded = self.requests[-1]
         self.arrived.set()
-        self.released.wait(60)
-        body, status, more = self.response
-        return Response(body, status, more)(environ, start_response)
+        if self.job is not None and "/jobs" in recorded.path:
+            response = self.job(recorded)
+        elif self.first:
+            response = self.first.pop(0)(recorded)
+        else:
+            self.released.wait(60)
+            response = Response(*self.response)
+        if response is None:
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            response = Response()
+        return response(environ, start_response)
+
+    def at_first(self, *answers: Response | None) -> None:
+        """Set the answers to the next requests for commands; None breaks the connection off."""
+        self.first += [lambda recorded, answer=answer: answer for answer in answers]  # type: ignore[misc]
+
+    def stream(self, *lines: bytes) -> None:
+        """Set the answer to the next request: events."""
+        self.at_first(streamed(lines))
 
     def note(self, request: Request) -> None:
         files = {name: (file.filename or "", file.read()) for name, file in request.files.items()}
         form = {name: values[0] if len(values) == 1 else values for name, values in request.form.lists()}
-        arguments = request.get_json() if request.mimetype == "application/json" else form
+        body = request.mimetype == "application/json"
+        arguments = request.get_json() if body else form
         headers = {name.lower(): value for name, value in request.headers.items()}
-        self.requests.append(Recorded(request.method, request.path, headers, arguments, files))
+        query = request.args.to_dict()
+        self.requests.append(Recorded(request.method, request.path, headers, arguments, files, query))
+
+    def named(self, name: str) -> list[Recorded]:
+        """The requests whose path ends so."""
+        return [request for request in self.requests if request.name == name]
 
     @property
     def request(self) -> Recorded:
         """The one request that came."""
         [request] = self.requests
         return request
+
+
+def streamed(lines: Iterable[bytes]) -> Response:
+    """A response that is sent as it comes; it ends without the last event when that is not in it."""
+    return Response(iter(lines), 200, content_type=EVENTS)
+
+
+def answered(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A response in JSON."""
+    return Response(json.dumps(document), status, headers, content_type="application/json")
+
+
+@dataclass
+class FakeJob:
+    """The API's routes of one job, which prints a bit more for each poll, and then ends.
+
+    :param stdout: all that it prints there
+    :param stderr: all that it prints there
+    :param end: fields of the job once it has ended
+    :param step: bytes of either that a poll is given at most
+    :param silent: polls that are given nothing before it ends
+    :param failures: answers to its first requests instead; None breaks the connection off
+    """
+
+    stdout: bytes = b""
+    stderr: bytes = b""
+    end: dict[str, Any] = field(default_factory=lambda: {"state": "succeeded", "exit_code": 0})
+    step: int = 1000
+    silent: int = 0
+    failures: list[Response | None] = field(default_factory=list)
+    stops: list[Any] = field(default_factory=list)
+    listed: list[dict[str, Any]] = field(default_factory=list)
+
+    def __call__(self, recorded: Recorded) -> Response | None:
+        if self.failures:
+            return self.failures.pop(0)
+        if recorded.name == "jobs":
+            return self.listing(recorded.query)
+        if JOB_ID not in recorded.path:
+            missing = {"status": "ERROR", "stdout": None, "stderr": None, "exit_code": None}
+            return answered(envelope(**missing, output="no such job"), 404)
+        if recorded.name == "output":
+            return self.output(recorded.query)
+        if recorded.name == "stop":
+            self.stops.append(recorded.arguments)
+            return answered(job(), 202)
+        return answered(job(**self.end) if not self.silent else job())
+
+    def output(self, query: dict[str, str]) -> Response:
+        everything = self.stdout if query["stream"] == "stdout" else self.stderr
+        offset = int(query["offset"])
+        data = everything[offset : offset + self.step]
+        self.silent -= bool(self.silent and not data)
+        headers = {"Airflow-Remote-Next-Offset": str(offset + len(data))}
+        return Response(data, 200, headers, content_type="text/plain; charset=utf-8")
+
+    def listing(self, query: dict[str, str]) -> Response:
+        """Three on a page."""
+        found = [entry for entry in self.listed if entry["id"] < query.get("before", "g")]
+        page = found[: min(3, int(query["limit"]))]
+        more = page[-1]["id"] if len(found) > len(page) else None
+        return answered({"jobs": page, "next": more})
 
 
 @contextlib.contextmanager
@@ -144,6 +263,65 @@ def serving_raw() -> Iterator[RawStub]:
         stub.url = f"http://127.0.0.1:{server.server_address[1]}"
         with running(server):
             yield stub
+
+
+class LiveStub:
+    """A server of one request, which sends events when it is told to, and says nothing to further ones.
+
+    ``head`` is the status line, with further headers.
+    """
+
+    def __init__(self, listener: socket.socket) -> None:
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        self.head = "HTTP/1.1 200 OK"
+        self._listener = listener
+        self._connection: socket.socket | None = None
+        self._connections: list[socket.socket] = []
+
+    def send(self, data: bytes) -> None:
+        """Send some of the answer, once the request has come."""
+        if self._connection is None:
+            self.next_request()
+            assert self._connection is not None
+            self._connection.sendall(f"{self.head}\r\nContent-Type: {EVENTS}\r\n\r\n".encode())
+        chunked = "chunked" in self.head
+        self._connection.sendall(b"%x\r\n%s\r\n" % (len(data), data) if chunked else data)
+
+    def next_request(self) -> bytes:
+        """Wait for a request on a connection of its own, and read it."""
+        connection, _ = self._listener.accept()
+        connection.settimeout(30)
+        self._connections.append(connection)
+        self._connection = connection
+        request = b""
+        while not (b"\r\n\r\n" in request and request.endswith(b"}")):
+            request += connection.recv(1 << 16)  # with something unread, it would be reset when it is closed
+        return request
+
+    def answer(self, response: Response) -> None:
+        """Answer the last request."""
+        body = response.get_data()
+        head = f"HTTP/1.1 {response.status}\r\nContent-Type: {response.content_type}\r\n"
+        if self._connection is not None:
+            self._connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+
+    def close(self) -> None:
+        """End the answer, and all connections."""
+        if self._connection is not None:
+            with contextlib.suppress(OSError):
+                self._connection.sendall(b"0\r\n\r\n" if "chunked" in self.head else b"")
+        for connection in self._connections:
+            connection.close()
+
+
+@contextlib.contextmanager
+def serving_live() -> Iterator[LiveStub]:
+    """A live stub that listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(30)
+        stub = LiveStub(listener)
+        yield stub
+        stub.close()
 
 
 @contextlib.contextmanager

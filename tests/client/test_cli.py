@@ -11,7 +11,7 @@ from conftest import call, environment
 from stub import envelope
 
 import airflow_remote
-from airflow_remote import cli
+from airflow_remote import cli, invocation
 from airflow_remote.exit_status import ExitStatus
 
 TOKEN = "s3cret-token"
@@ -42,10 +42,11 @@ def test_an_empty_token_option_sends_none(stub, monkeypatch):
 
 def test_the_default_is_airflow_s_own_port_on_this_machine(monkeypatch):
     seen = []
-    monkeypatch.setattr(cli, "Client", lambda *settings: seen.append(settings) or exit(7))
+    monkeypatch.setattr(invocation, "Client", lambda *settings: seen.append(settings) or exit(7))
     with pytest.raises(SystemExit):
         call("version")
-    assert seen == [("http://localhost:8080", "", 150.0)]
+    [(*settings, _)] = seen
+    assert settings == ["http://localhost:8080", "", 150.0]
 
 
 def test_a_wrong_setting_does_not_stand_in_the_way_of_help(monkeypatch):
@@ -144,7 +145,7 @@ def test_a_defect_of_ours_is_one_line(run, monkeypatch):
     def fail(*_: object) -> None:
         raise RuntimeError(f"lost\nthe {TOKEN}")
 
-    monkeypatch.setattr(cli, "Client", fail)
+    monkeypatch.setattr(invocation, "Client", fail)
     ended = run("--token", TOKEN, "version")
     assert ended.status == ExitStatus.SERVER_ERROR
     assert ended.says() == "internal error: RuntimeError: lost the *** (AIRFLOW_REMOTE_DEBUG=1 shows where)"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from contract import samples
+from contract import samples, streams
+from stub import event
 
 SAMPLES = samples()
 
@@ -42,3 +43,10 @@ def test_with_json_the_whole_answer_is_shown_and_nothing_else(run, stub, sample,
     assert json.loads(ended.out) == response["body"]
     assert ended.err == ""
     assert ended.status == client["exit_status"]
+
+
+@pytest.mark.parametrize("stream", streams().values(), ids=streams())
+def test_a_stream_is_shown_as_agreed(run, stub, stream):
+    stub.stream(*(event(**said) for said in stream["events"]))
+    ended, client = run("version"), stream["client"]
+    assert (ended.out, ended.err, ended.status) == (client["stdout"], client["stderr"], client["exit_status"])

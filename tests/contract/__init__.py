@@ -7,6 +7,9 @@ A sample holds
 * ``client``: the ``command_line`` behind ``airflow-remote`` ({file} is a local file with the content that is
   sent), and the ``stdout``, ``stderr`` and ``exit_status`` that the user gets.
 
+``streams/`` holds the answers to ``Accept: application/x-ndjson``: the ``events``, in order, and what the
+``client`` makes of them.
+
 The client's tests play the samples through the client; the server's hold its answers against them.
 """
 
@@ -21,4 +24,13 @@ FOLDER = Path(__file__).resolve().parent
 
 def samples() -> dict[str, dict[str, Any]]:
     """All samples, by the names of their files."""
-    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))}
+    return _read(FOLDER)
+
+
+def streams() -> dict[str, dict[str, Any]]:
+    """All samples of streams, by the names of their files."""
+    return _read(FOLDER / "streams")
+
+
+def _read(folder: Path) -> dict[str, dict[str, Any]]:
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}

@@ -6,7 +6,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from contract import samples
+from contract import samples, streams
 
 SEED = {"airflow_cmd", "arguments", "call_time", "output", "response_time", "status"}
 SINCE = {
@@ -26,6 +26,7 @@ ERRORS = {
     409: "Conflict",
     413: "TooLarge",
     422: "CommandFailed",
+    429: "Busy",
     500: "InternalError",
     501: "NotInThisAirflow",
     503: "Unavailable",
@@ -100,4 +101,19 @@ def test_what_has_run_to_its_end_has_output_and_an_exit_code(sample):
 
 def test_every_status_of_the_contract_has_a_sample():
     statuses = {sample["response"]["status"] for sample in SAMPLES.values()}
-    assert statuses == {200, 202, 400, 403, 404, 409, 413, 422, 500, 501, 503}
+    assert statuses == {200, 202, 400, 403, 404, 409, 413, 422, 429, 500, 501, 503}
+
+
+@pytest.mark.parametrize("stream", streams().values(), ids=streams())
+def test_a_stream_begins_with_its_job_and_ends_with_the_envelope(stream):
+    first, *between, last = stream["events"]
+    assert (first["event"], last["event"]) == ("started", "finished")
+    assert {event["event"] for event in between} <= {"output", "alive"}
+    envelope, job = last["envelope"], first["job"]
+    assert SEED <= set(envelope) <= SEED | SINCE
+    for name in ("stdout", "stderr"):
+        printed = [event["data"] for event in between if event.get("stream") == name]
+        assert "".join(printed) == envelope[name]
+    assert {name: job[name] for name in ("id", "kind", "url")} == {
+        name: envelope["job"][name] for name in ("id", "kind", "url")
+    }

@@ -14,6 +14,8 @@ from live.harness import VERSIONS, Server, running
 DAGS = Path(__file__).parent / "dags"
 NOISE = "noise from the local settings"
 """What every process of Airflow prints at its start, on the shared servers."""
+MAX_QUEUED = 100
+"""How many commands may wait on the shared servers."""
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +34,7 @@ def main_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str,
         "AIRFLOW__API__EXPOSE_CONFIG": "True",
         # As in a container whose log is meant to be colourful.
         "FORCE_COLOR": "1",
+        "AIRFLOW__REST_API_PLUGIN__MAX_QUEUED": str(MAX_QUEUED),
     }
     with running(homes, environment=environment) as servers:
         yield servers

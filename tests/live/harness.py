@@ -14,14 +14,14 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Timer
 from typing import Any, TypeVar
 
 import requests
 
-from live.processes import of_home, wait_until_gone
+from live.processes import children_of, of_home, session_of, wait_until_gone
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSIONS = {"2.11": "2.11.2", "3.3": "3.3.2"}
@@ -31,7 +31,7 @@ PREFIX = "/admin/rest_api"
 TOKEN = "the-token-of-the-live-tests"
 READY_SECONDS = 240.0
 STOP_SECONDS = 60.0
-ANSWER_SECONDS = 110.0  # above the server's own limit for a command, so that it is the server that says no
+ANSWER_SECONDS = 115.0  # above the longest time that the server waits, so that it is the server that says so
 
 T = TypeVar("T")
 
@@ -67,6 +67,8 @@ class Server:
     process: subprocess.Popen[str]
     ports: dict[str, int]
     """Where services of this Airflow listen."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """What it was started with."""
     stopped: bool = False
 
     @property
@@ -82,9 +84,17 @@ class Server:
         """Where the endpoints are."""
         return f"{self.url}{PREFIX}/api/v1.0"
 
-    def ask(self, path: str, method: str = "GET", **more: Any) -> Reply:
-        """Send a request to a path below the API's prefix, with the token unless ``headers`` are given."""
-        headers = {} if self.token is None else {"rest-api-plugin-http-token": self.token}
+    @property
+    def credentials(self) -> dict[str, str]:
+        """The headers that a request needs."""
+        return {} if self.token is None else {"rest-api-plugin-http-token": self.token}
+
+    def ask(self, path: str, method: str = "GET", extra: dict[str, str] | None = None, **more: Any) -> Reply:
+        """Send a request to a path below the API's prefix.
+
+        With the token and the headers in ``extra``, or with ``headers`` alone.
+        """
+        headers = {**self.credentials, **(extra or {})}
         more = {"headers": headers, "timeout": ANSWER_SECONDS, "allow_redirects": False, **more}
         with requests.Session() as session:
             session.trust_env = False  # a proxy is no way to one's own machine
@@ -146,16 +156,41 @@ class Server:
         text = re.sub(r"\x1b\[[0-9;]*m", "", text)
         return "\n".join(line[:200] for line in text.splitlines()[-lines:] if "GET /static/" not in line)
 
-    def stop(self) -> None:
-        """End the server as a service manager would, and see that it leaves nothing running."""
-        if self.stopped:
-            return
-        self.stopped = True
-        self.process.send_signal(signal.SIGTERM)
-        try:
+    def web(self) -> list[int]:
+        """The processes of the webserver itself. It has a session of its own, and ours a child in it."""
+        return [pid for pid in of_home(self.home) if session_of(pid) in children_of(self.process.pid)]
+
+    def end(self) -> None:
+        """End the server as a service manager would; its commands go on."""
+        if not self.stopped:
+            self.stopped = True
+            self.process.send_signal(signal.SIGTERM)
             self.process.communicate(timeout=STOP_SECONDS)
+
+    def kill(self) -> None:
+        """End the server by force, all of its processes at once."""
+        self.stopped = True
+        for pid in self.web():
+            os.kill(pid, signal.SIGKILL)
+        self.process.communicate(timeout=STOP_SECONDS)
+
+    def restart(self) -> None:
+        """Start a server that has ended once more, in the same home."""
+        self.__dict__.update(vars(self.beside()))
+
+    def beside(self) -> Server:
+        """Start another server in the same home."""
+        return start(self.version, self.home, token=self.token, **self.options)
+
+    def stop(self) -> None:
+        """End the server, and see that nothing is left running, once its commands have ended.
+
+        The host and the supervisors need some seconds to see that there is nobody left to serve.
+        """
+        try:
+            self.end()
         finally:
-            left = wait_until_gone(lambda: of_home(self.home), seconds=10)
+            left = wait_until_gone(lambda: of_home(self.home), seconds=30)
             for pid in left:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -175,10 +210,12 @@ def start(
     way: str = "plugin",
     base_path: str = "",
     environment: dict[str, str] | None = None,
+    ports: dict[str, int] | None = None,
 ) -> Server:
     """Start a webserver on a free port, and wait until it answers.
 
-    The token goes by the environment: an argument can be read by every user of a machine.
+    The token goes by the environment: an argument can be read by every user of a machine. Another server
+    for the same home shares its host when it has the same ``environment`` and ``ports``.
     """
     home.mkdir(parents=True, exist_ok=True)
     argv = [
@@ -193,7 +230,7 @@ def start(
     if token is not None:
         env["AIRFLOW__WEBSERVER__REST_API_PLUGIN_EXPECTED_HTTP_TOKEN"] = token
     # What the tests start must not meet what else runs on this machine, nor leave the machine.
-    ports = {name: free_port() for name in ("worker_log_server", "flower", "broker")}
+    ports = ports or {name: free_port() for name in ("worker_log_server", "flower", "broker")}
     env["AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT"] = str(ports["worker_log_server"])
     env["AIRFLOW__CELERY__FLOWER_PORT"] = str(ports["flower"])
     env["AIRFLOW__CELERY__BROKER_URL"] = f"redis://127.0.0.1:{ports['broker']}/0"
@@ -210,7 +247,8 @@ def start(
     finally:
         limit.cancel()
     url = line.removeprefix("ready: ").partition(PREFIX)[0]
-    server = Server(version, home, url, token, process, ports)
+    options = {"way": way, "base_path": base_path, "environment": environment, "ports": ports}
+    server = Server(version, home, url, token, process, ports, options)
     if not line.startswith("ready: "):
         server.stop()
         said = (home / "serve.err").read_text()

@@ -37,15 +37,98 @@ def _belongs_to(folder: Path, home: bytes) -> bool:
     return False
 
 
+def commands_of(home: Path) -> list[int]:
+    """The processes of commands: each works in its job's folder, and so does what it starts."""
+    return [pid for pid in of_home(home) if _link(pid, "cwd").startswith(f"{home}/rest_api/jobs/")]
+
+
+def of_job(home: Path, job_id: str) -> list[int]:
+    """The processes of one job."""
+    return [pid for pid in of_home(home) if _link(pid, "cwd").startswith(f"{home}/rest_api/jobs/{job_id}")]
+
+
+def keepers_of(home: Path, kind: str) -> list[int]:
+    """The processes that look after commands.
+
+    :param kind: ``host`` or ``supervisor``
+    """
+    module = f"airflow_remote_server.runner.{kind}"
+    in_jobs = set(commands_of(home))  # a command that has not set its title yet looks like its host
+    return [pid for pid in of_home(home) if module in title_of(pid) and pid not in in_jobs]
+
+
+def title_of(pid: int) -> str:
+    """The command line of a process, or what it made of it; "" when it is gone."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ").strip()
+    return ""
+
+
+def parent_of(pid: int) -> int:
+    """The parent of a process."""
+    return int(_stat(Path(f"/proc/{pid}"))[1])
+
+
+def session_of(pid: int) -> int:
+    """The session of a process, named by its first one; 0 when it is gone."""
+    with contextlib.suppress(OSError):
+        return int(_stat(Path(f"/proc/{pid}"))[3])
+    return 0
+
+
+def children_of(parent: int) -> list[int]:
+    """The children of a process, without zombies."""
+    return _where(1, parent)
+
+
 def of_group(group: int) -> list[int]:
     """The processes of a process group, without zombies."""
+    return _where(2, group)
+
+
+def _where(column: int, value: int) -> list[int]:
     found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal():
             with contextlib.suppress(OSError):
-                if int(_stat(folder)[2]) == group and not _is_zombie(folder):
+                if int(_stat(folder)[column]) == value and not _is_zombie(folder):
                     found.append(int(folder.name))
     return sorted(found)
+
+
+def forget_peak(pid: int) -> None:
+    """Let the highest memory of a process be what it is now (proc(5), clear_refs)."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def peak(pid: int) -> int:
+    """The highest resident memory of a process, in MiB."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) // 1024
+
+
+def with_connection(pids: list[int], client_port: int) -> list[int]:
+    """Those of some processes that hold the other end of a TCP connection on this machine."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, _, remote, _, *rest = line.split()
+        if int(remote.rpartition(":")[2], 16) == client_port:
+            wanted = f"socket:[{rest[5]}]"
+            return [pid for pid in pids if wanted in _descriptors(pid)]
+    return []
+
+
+def _descriptors(pid: int) -> set[str]:
+    found = set()
+    with contextlib.suppress(OSError):
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            found.add(_link(pid, f"fd/{entry.name}"))
+    return found
+
+
+def _link(pid: int, name: str) -> str:
+    with contextlib.suppress(OSError):
+        return str(Path(f"/proc/{pid}/{name}").readlink())
+    return ""
 
 
 def said(pid: int) -> str:

@@ -37,11 +37,12 @@ def paused(server: Server, dag_id: str) -> bool:
 
 
 def files_of(home: Path) -> set[Path]:
-    """All files that a request could have made: not logs, nor the database."""
+    """All files that a request could have made: not logs, databases, nor what is kept of jobs."""
     return {
         path
         for path in home.parent.rglob("*")
-        if path.suffix not in {".log", ".db", ".db-journal", ".pyc"} and "logs" not in path.parts
+        if not {"logs", "rest_api"} & set(path.parts)
+        and path.suffix not in {".log", ".db", ".db-journal", ".pyc"}
     }
 
 

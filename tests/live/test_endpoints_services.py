@@ -10,17 +10,19 @@ import pytest
 
 from live.database import rows
 from live.harness import Server, eventually, on_both_versions
-from live.processes import end_group, of_group, of_home, said
+from live.jobs import ended, listed, text
+from live.processes import of_group, of_home, of_job, said
 
 
 def check_started(server: Server, name: str, works: Callable[[int], Any], **arguments: str) -> None:
-    """Start a service, see that it does its work, end it, and see that it is gone."""
+    """Start a service, see that it does its work, stop it, and see that it is gone."""
     reply = server.post(name, data=arguments)
     assert (reply.status, reply["status"]) == (202, "OK"), reply.text
-    job = reply["job"]
-    assert (job["state"], job["kind"]) == ("running", "service")
-    pid = job["pid"]
-    assert str(pid) in reply["output"]
+    started = reply["job"]
+    assert (started["state"], started["kind"]) == ("running", "service")
+    pid = started["pid"]
+    assert started["id"] in reply["output"]
+    assert started["id"] in [found["id"] for found in listed(server, state="running")]
     try:
         assert pid in of_group(pid), f"{name} has ended"  # a session of its own, so a group of its own
         assert pid in of_home(server.home)
@@ -33,7 +35,11 @@ def check_started(server: Server, name: str, works: Callable[[int], Any], **argu
 
         eventually(f"{name} works", working, 90)
     finally:
-        end_group(pid)
+        server.post(f"jobs/{started['id']}/stop")
+        found = ended(server, started["id"])
+    assert found["state"] == "stopped", found
+    assert of_job(server.home, started["id"]) == []
+    assert text(server, started["id"], "stdout") + text(server, started["id"], "stderr") != ""
 
 
 def listens(port: int) -> bool:
@@ -59,10 +65,7 @@ def test_a_scheduler_that_ends_by_itself(server: Server) -> None:
 
 def test_kerberos_says_what_is_wrong(server: Server) -> None:
     # There is no Kerberos here, so that it cannot start.
-    reply = server.post("kerberos", data={"principal": "nobody@EXAMPLE"})
-    if reply.status == 202:
-        end_group(reply["job"]["pid"])
-    assert reply.seconds < 60
+    reply = server.post("kerberos", data={"principal": "nobody@EXAMPLE"}, extra={"Prefer": "wait=60"})
     assert (reply.status, reply["status"]) == (422, "ERROR"), reply.text
     assert reply["exit_code"] == 1
     assert "\n" not in reply["output"]

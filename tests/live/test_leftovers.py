@@ -1,4 +1,4 @@
-"""What is left when a command, a client or a server has gone: nothing."""
+"""What is left when a command, a client or a server has gone: what was printed, and nothing that runs."""
 
 from __future__ import annotations
 
@@ -6,44 +6,40 @@ import shutil
 import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 import pytest
 import requests
 
 from live.conftest import DAGS
-from live.harness import Server, eventually, running
-from live.processes import of_home, said
-
-SLEEPS = {"dag_id": "live_trouble", "task_id": "sleeps"}
-
-
-def commands(server: Server) -> list[Path]:
-    """The folders of commands. The first command makes the folder that they are in."""
-    folder = server.home / "rest_api" / "commands"
-    return sorted(folder.iterdir()) if folder.exists() else []
+from live.harness import Server, eventually, on_both_versions, running
+from live.jobs import begun, check_nothing_is_left, deed, ended, folder, go, host, job, listed, submit, text
+from live.processes import children_of, commands_of, of_home, of_job, parent_of
 
 
-def test_only_the_server_runs_and_its_folder_is_private(server: Server) -> None:
-    before = commands(server)  # a service's that has ended, until the next one is started
-    server.done("version")
-    assert commands(server) == before
+@on_both_versions
+def test_what_is_kept_is_private_and_nothing_runs(server: Server) -> None:
+    job_id = server.done("version")["job"]["id"]
     state = server.home / "rest_api"
-    for folder in (state, state / "commands"):
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    # A command is known by its working directory, which is its folder.
-    for pid in of_home(server.home):
-        with suppress(FileNotFoundError):
-            assert state not in Path(f"/proc/{pid}/cwd").readlink().parents
+    for path in (state, *(entry for entry in state.rglob("*") if entry.is_dir())):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o700, path
+    for path in folder(server, job_id).iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    [socket] = (state / "host").glob("*.sock")
+    assert stat.S_IMODE(socket.stat().st_mode) == 0o600
+    check_nothing_is_left(server)
 
 
-def test_a_client_that_goes_away_leaves_no_command_behind_for_ever(server: Server) -> None:
-    before = commands(server)
+@on_both_versions
+def test_a_client_that_goes_away_gets_its_command_done(server: Server) -> None:
+    before = {found["id"] for found in listed(server)}
     with pytest.raises(requests.Timeout):
-        server.ask("/api/v1.0/version", timeout=0.5)
-    eventually("the command has ended, and its folder is gone", lambda: commands(server) == before, 60)
+        server.post("render", data=deed("waits", "gone away"), timeout=0.5)
+    [job_id] = {found["id"] for found in listed(server)} - before
+    go(server, "gone away")
+    assert ended(server, job_id)["state"] == "succeeded"
+    assert "and done" in text(server, job_id)
+    check_nothing_is_left(server)
 
 
 class TestStop:
@@ -57,24 +53,45 @@ class TestStop:
         with running(spare_homes) as servers:
             yield servers
 
-    def test_a_running_command_goes_with_it(self, servers: dict[str, Server]) -> None:
-        def asleep(server: Server) -> bool:
-            return any("asleep" in said(pid) for pid in of_home(server.home))
-
+    @pytest.fixture(scope="class")
+    @classmethod
+    def ids(cls, servers: dict[str, Server]) -> dict[str, str]:
+        """Commands that run when their servers have been stopped, by version."""
+        ids = {
+            version: submit(server, "render", **deed("waits", "on")) for version, server in servers.items()
+        }
+        for version, server in servers.items():
+            begun(server, ids[version])
         with ThreadPoolExecutor() as pool:
-            for server in servers.values():
-                pool.submit(server.get, "test", **SLEEPS)  # whatever it is answered, if at all
-            for server in servers.values():
-                eventually("the command runs", partial(asleep, server), 60)
-            # This sees that no process is left.
-            stops = [pool.submit(server.stop) for server in servers.values()]
-        for stop in stops:
-            stop.result()
+            list(pool.map(Server.end, servers.values()))
+        return ids
 
-    def test_its_folder_goes_at_the_next_start(self, servers: dict[str, Server]) -> None:
-        # A server that is killed cannot tidy up; the next one can.
-        assert all(server.stopped for server in servers.values())
-        with running({server.version: server.home for server in servers.values()}) as again:
-            for server in again.values():
-                server.done("version")
-                assert commands(server) == []
+    def test_a_running_command_goes_on(self, servers: dict[str, Server], ids: dict[str, str]) -> None:
+        for version, server in servers.items():
+            [pid] = of_job(server.home, ids[version])
+            assert parent_of(pid) == host(server)
+            # The host may have a process ready for the next command.
+            assert {pid, host(server)} <= set(of_home(server.home))
+            assert set(of_home(server.home)) <= {host(server), *children_of(host(server))}
+            go(server, "on")
+        for server in servers.values():
+            server.stop()  # this sees that all of them go then
+            assert commands_of(server.home) == []
+
+    def test_its_end_is_known_after_the_next_start(
+        self, servers: dict[str, Server], ids: dict[str, str]
+    ) -> None:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(Server.restart, servers.values()))
+        for version, server in servers.items():
+            found = job(server, ids[version])
+            assert (found["state"], found["exit_code"]) == ("succeeded", 0)
+            assert "and done" in text(server, ids[version])
+            check_nothing_is_left(server)
+
+    def test_files_of_a_host_that_is_gone_go_as_well(self, servers: dict[str, Server]) -> None:
+        for server in servers.values():
+            server.stop()
+            sockets = [path.name for path in (server.home / "rest_api").rglob("*") if path.is_socket()]
+            assert sockets == []
+            eventually("no process is left", lambda server=server: not of_home(server.home))

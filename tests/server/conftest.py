@@ -1,65 +1,68 @@
 """An AIRFLOW_HOME of its own for the tests of the server side, and an API in this process.
 
-``airflow_local_settings.py`` is Airflow's own hook for an operator's code: it is run by every command. Here
-it misbehaves as ``MISBEHAVE`` says, so that real commands of the real Airflow can do what a test needs.
+Commands run in the AIRFLOW_HOME, for all tests the same; jobs have a state directory for each test, unless
+tests share one (``shared_state``), and with it the warm host, which takes seconds to start.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
+import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import deeds
 import pytest
+from deeds import Deed
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+from processes import end_all
+from remote import TOKEN, Remote
+
+import airflow_remote_server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from werkzeug.test import Client
 
+    from airflow_remote_server.jobs import Job
     from airflow_remote_server.settings import Settings
 
 HOME = Path(tempfile.mkdtemp(prefix="airflow-remote-tests-"))
-TOKEN = "open sesame"
 
-MISBEHAVIOUR = """
-import os, subprocess, sys, time
-deed = os.environ.pop("MISBEHAVE", "")
-if deed == "sleep":
-    time.sleep(600)
-elif deed == "flood":
-    while True:
-        os.write(1, b"x" * 65536)
-elif deed == "burst":
-    os.write(1, b"x" * 1_000_001)
-    os._exit(0)
-elif deed == "grandchild-and-sleep":
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    os.write(1, b"grandchild %d\\n" % child.pid)
-    time.sleep(600)
-elif deed == "grandchild":
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    os.write(1, b"grandchild %d\\n" % child.pid)
-elif deed == "stdin":
-    os.write(1, b"read %r\\n" % sys.stdin.read())
-elif deed == "segfault":
-    os.kill(os.getpid(), 11)
-elif deed == "colour":
-    print("NO_COLOR" in os.environ, os.environ.get("FORCE_COLOR"), file=sys.stderr)
+# How fast a busy machine is says nothing about the code.
+hypothesis_settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("any")
+
+LOITER = """
+import os, time
+how = os.environ.pop("LOITER", "")
+while how:
+    os.write(1, b"loitering\\n")
+    time.sleep(0.001 if how == "and chatter" else 600)
 """
+"""``airflow_local_settings.py``, Airflow's hook for an operator's code, which every cold process runs."""
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Set up the home before anything imports Airflow."""
+    # RFC 9110, 10.2.2 allows relative ones, and only they are right behind a proxy that nobody told us of.
+    config.addinivalue_line("filterwarnings", "ignore:Absolute URLs required for location header")
     for folder in ("dags", "plugins", "logs", "config"):
         (HOME / folder).mkdir()
-    (HOME / "config" / "airflow_local_settings.py").write_text(MISBEHAVIOUR)
+    (HOME / "config" / "airflow_local_settings.py").write_text(LOITER)
+    deeds.install(HOME)
     for name in [name for name in os.environ if name.startswith("AIRFLOW__")]:
         del os.environ[name]
     os.environ.update(
+        PYTHONPATH=str(Path(airflow_remote_server.__file__).parents[1]),  # what is tested, also in children
         AIRFLOW_HOME=str(HOME),
         AIRFLOW__CORE__LOAD_EXAMPLES="False",
         AIRFLOW__CORE__UNIT_TEST_MODE="False",
@@ -91,8 +94,36 @@ def major() -> int:
     return int(__version__.split(".", 1)[0])
 
 
+@pytest.fixture(scope="session")
+def database() -> None:
+    """Airflow's database, with its tables."""
+    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
+
+
+@contextlib.contextmanager
+def state_folder() -> Iterator[Path]:
+    """A place for a state directory, with a path short enough for a socket; what runs there is ended."""
+    with tempfile.TemporaryDirectory(prefix="remote-") as folder:
+        yield Path(folder, "state")
+        end_all(Path(folder))
+
+
+@pytest.fixture(scope="session")
+def shared_state(database: None) -> Iterator[Path]:
+    """A state directory for tests that need none of their own."""
+    with state_folder() as state:
+        yield state
+
+
 @pytest.fixture
-def make_settings(tmp_path: Path, major: int) -> Callable[..., Settings]:
+def state() -> Iterator[Path]:
+    """A state directory for this test alone."""
+    with state_folder() as state:
+        yield state
+
+
+@pytest.fixture
+def make_settings(tmp_path: Path, state: Path, major: int) -> Callable[..., Settings]:
     """Settings for folders of this test, with a token."""
     from airflow_remote_server.settings import Settings
 
@@ -106,7 +137,7 @@ def make_settings(tmp_path: Path, major: int) -> Callable[..., Settings]:
                 "airflow_major": major,
                 "dags_folder": tmp_path / "dags",
                 "log_folder": tmp_path / "logs",
-                "state_dir": tmp_path / "state",
+                "state_dir": state,
                 **changes,
             }
         )
@@ -148,6 +179,89 @@ def ask(make_client: Callable[..., Client]) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def misbehave(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Make the commands that are run from now on do something, before Airflow's own work."""
-    return lambda deed: monkeypatch.setenv("MISBEHAVE", deed)
+def make_remote(make_settings: Callable[..., Settings]) -> Callable[..., Remote]:
+    """A caller of an instance of the API, as a web worker has one; several may share a state directory."""
+    from werkzeug.middleware.lint import LintMiddleware
+    from werkzeug.test import Client
+
+    from airflow_remote_server import RestApiMiddleware
+
+    def make(**changes: Any) -> Remote:
+        settings = make_settings(**changes)
+        remote = Remote(Client(LintMiddleware(RestApiMiddleware(wrapped, settings))), settings)
+        remote("health")  # makes the API here: Python 3.11 cannot do that in several threads (gh-106905)
+        return remote
+
+    return make
+
+
+@pytest.fixture
+def remote(make_remote: Callable[..., Remote], shared_state: Path) -> Remote:
+    """A caller of the API whose commands the shared host runs."""
+    return make_remote(state_dir=shared_state)
+
+
+@pytest.fixture
+def old(make_settings: Any) -> Callable[..., list[Job]]:
+    """Add jobs that have ended, as an earlier webserver may have left them: oldest first."""
+    from airflow_remote_server.api import make_jobs
+    from airflow_remote_server.jobs import Job, State
+
+    def add(count: int = 1, output: bytes = b"", **changes: Any) -> list[Job]:
+        jobs = make_jobs(make_settings())
+        made = []
+        for _ in range(count):
+            now = time.time()
+            values = {
+                "id": f"{time.time_ns() // 1000:014x}{len(made):018x}",
+                "kind": "command",
+                "state": State.SUCCEEDED,
+                "node": jobs.node,
+                "principal": "token",
+                "peer": "192.0.2.1",
+                "name": "version",
+                "command": "airflow version",
+                "arguments": "{}",
+                "created": now,
+                "started": now,
+                "ended": now,
+                "exit_code": 0,
+            }
+            made.append(Job(**{**values, **changes}))
+            jobs.store.add(made[-1], None)
+            folder = jobs.folder(made[-1]).path
+            folder.mkdir()
+            (folder / "stdout").write_bytes(output)
+        return made
+
+    return add
+
+
+@pytest.fixture
+def make_deed(database: None, state: Path) -> Iterator[Callable[..., Deed]]:
+    """A command that does something (``deeds``); one that still waits at the end may go on, before it is seen
+    whether everything is gone (``state_folder``).
+    """
+    made = []
+
+    def make(verb: str, *more: object) -> Deed:
+        made.append(Deed(HOME, verb, *more))
+        return made[-1]
+
+    yield make
+    for deed in made:
+        deed.go()
+
+
+@pytest.fixture
+def cold_state(state: Path) -> Path:
+    """A state directory that has no place for a warm host."""
+    state.mkdir(0o700)
+    (state / "host").write_text("")
+    return state
+
+
+@pytest.fixture
+def loiter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make whatever is started cold stay, and do nothing."""
+    monkeypatch.setenv("LOITER", "1")

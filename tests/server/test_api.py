@@ -15,9 +15,6 @@ from airflow_remote_server import RestApiMiddleware
 AUTH = {"rest-api-plugin-http-token": TOKEN}
 API = "/admin/rest_api/api/v1.0"
 
-# RFC 9110, 10.2.2 allows it, and only a relative one is right behind a proxy that nobody told us of.
-pytestmark = pytest.mark.filterwarnings("ignore:Absolute URLs required for location header")
-
 
 def test_the_path_without_a_slash_leads_to_the_page(make_client: Any) -> None:
     response = make_client().get("/admin/rest_api?x=1")
@@ -91,10 +88,10 @@ def test_options_tells_the_methods(make_client: Any) -> None:
 
 
 @pytest.mark.parametrize("path", [f"{API}/version", "/admin/rest_api/api?api=version"])
-def test_head_runs_nothing(make_client: Any, tmp_path: Any, path: str) -> None:
+def test_head_runs_nothing(make_client: Any, state: Any, path: str) -> None:
     response = make_client().head(path, headers=AUTH)
     assert (response.status_code, response.data) == (200, b"")
-    assert not (tmp_path / "state").exists(), "no command had a folder"
+    assert not state.exists(), "no command had a folder"
 
 
 @pytest.mark.parametrize(
@@ -186,8 +183,8 @@ def test_the_ancestors_shape(make_client: Any) -> None:
 
 
 def test_what_this_airflow_does_not_have_is_said_with_what_it_has(ask: Any, major: int) -> None:
-    status, envelope = ask("run", query_string={"dag_id": "d", "task_id": "t", "execution_date": "r"})
     if major >= 3:
+        status, envelope = ask("run", query_string={"dag_id": "d", "task_id": "t", "execution_date": "r"})
         assert status == 501
         for nearest in ("`tasks test`", "`dags trigger`", "`tasks clear`"):
             assert nearest in envelope["output"]

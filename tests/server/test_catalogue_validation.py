@@ -35,7 +35,7 @@ EXAMPLES: list[tuple[str, int, dict[str, Any], str]] = [
         "trigger_dag",
         2,
         {"dag_id": "d", "exec_date": "2024-01-01"},
-        "dags trigger --output=json --exec-date=2024-01-01 -- d",
+        "dags trigger --output=json --no-replace-microseconds --exec-date=2024-01-01 -- d",
     ),
     (
         "trigger_dag",

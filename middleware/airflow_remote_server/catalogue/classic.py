@@ -55,7 +55,8 @@ class Classic(Dialect):
                 Argument("conf", "--conf", Kind.JSON_OBJECT, short="-c", help="JSON object for the run"),
                 exec_date,
             ),
-            fixed=AS_JSON,
+            # Airflow 2 cuts a run's time to seconds, and a second run of the same time is an error.
+            fixed=(*AS_JSON, "--no-replace-microseconds") if self.two else AS_JSON,
         )
         state_when = (
             Argument("execution_date", kind=Kind.DATE, required=True, help="Execution date of the run")

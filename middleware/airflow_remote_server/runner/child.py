@@ -1,24 +1,15 @@
-"""Inside the process that runs one command: Airflow's own ``main``, with its output kept clean.
-
-Started as ``python -m airflow_remote_server.runner.child FD``; FD is a file that holds JSON:
-``{"program": ..., "argv": [...], "title": ...}``.
-"""
+"""Inside the process that runs one command: Airflow's own ``main``, with its output kept clean."""
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
 import runpy
-import select
-import signal
 import sys
 import sysconfig
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_remote_server.runner import LOADED, RESULT
+from airflow_remote_server.errors import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,6 +85,9 @@ def call(function: Callable[[], object]) -> dict[str, Any]:
             print(message, file=sys.stderr)
         exit_code = code if isinstance(code, int) else int(bool(message))
         return {"exit_code": exit_code & 0xFF, **describe(error, message)}
+    except ApiError as error:
+        print(error.message, file=sys.stderr)
+        return {"exit_code": 1, **describe(error, error.message)}
     except BaseException as error:
         frames = error.__traceback__
         while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
@@ -124,62 +118,13 @@ def describe(error: BaseException, message: str) -> dict[str, Any]:
     return {"exceptions": names, "raised_in": raised_in, "in_user_code": users, "message": message}
 
 
-def write_result(folder: Path, result: dict[str, Any]) -> None:
-    """Write ``result.json`` so that it is seen whole or not at all.
+def set_title(title: str) -> None:
+    """Show a command line in the process list, where Airflow's setproctitle is there.
 
-    :param folder: the command's folder
-    :param result: its content
+    :param title: secrets masked
     """
-    partial = folder / f"{RESULT}.partial"
-    partial.write_text(json.dumps(result), "utf-8")
-    partial.replace(folder / RESULT)
-
-
-def end_with_server(lifeline: int) -> None:
-    """Let the system kill this process group when the server closes its end of a pipe, as by its own end.
-
-    Nobody would hold a command to its limits any more. No thread is needed: the kernel sends the signal
-    (fcntl(2), F_SETOWN and F_SETSIG, of Linux).
-
-    :param lifeline: descriptor of the reading end; nothing is ever written to the other one
-    """
-    if not hasattr(fcntl, "F_SETSIG"):
-        return
-    # Opened anew: who gets the signal is a property of the open file, which is the server's as well.
-    own = os.open(f"/proc/self/fd/{lifeline}", os.O_RDONLY | os.O_NONBLOCK)
-    os.close(lifeline)
-    os.set_inheritable(own, True)  # it has to live as long as the last process of the group
-    fcntl.fcntl(own, fcntl.F_SETOWN, -os.getpgid(0))
-    fcntl.fcntl(own, fcntl.F_SETSIG, signal.SIGKILL)
-    fcntl.fcntl(own, fcntl.F_SETFL, fcntl.fcntl(own, fcntl.F_GETFL) | os.O_ASYNC)
-    if select.select([own], [], [], 0)[0]:
-        os.kill(0, signal.SIGKILL)  # the server has ended already
-
-
-def main() -> None:
-    """Run the command that the inherited file describes."""
-    folder = Path.cwd()
-    sys.path[:] = [entry for entry in sys.path if entry not in ("", str(folder))]  # -m puts it first
-    with os.fdopen(int(sys.argv[1]), encoding="utf-8") as file:
-        spec = json.load(file)
-    if spec["lifeline"] is not None:
-        end_with_server(spec["lifeline"])
     try:
         from setproctitle import setproctitle
     except ImportError:
-        pass
-    else:
-        setproctitle(spec["title"])
-
-    def run() -> object:
-        function = load(spec["program"], spec["argv"])
-        (folder / LOADED).touch()
-        return function()
-
-    result = call(run)
-    write_result(folder, result)
-    sys.exit(result["exit_code"])
-
-
-if __name__ == "__main__":
-    main()
+        return
+    setproctitle(title)

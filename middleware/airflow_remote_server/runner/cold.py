@@ -1,22 +1,18 @@
-"""The cold runner: a new Python for each command, which has to import Airflow first."""
+"""The cold runner: a supervisor for each command, whose process has to import Airflow first."""
 
 from __future__ import annotations
 
-import contextlib
-import json
+import errno
 import os
-import signal
 import subprocess
 import sys
-import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_remote_server.runner import STDERR, STDOUT, Outcome
+from airflow_remote_server.runner.private import private
 
 if TYPE_CHECKING:
-    from airflow_remote_server.runner import Command
+    from airflow_remote_server.runner.folder import Folder
 
 NOT_INHERITED = (
     "SERVER_SOFTWARE",  # gunicorn's; Airflow 2 takes it for a sign that it is a webserver
@@ -24,7 +20,6 @@ NOT_INHERITED = (
     "AIRFLOW_API_APPS",  # of the Airflow 3 API server
     "FORCE_COLOR",  # colours even JSON
 )
-POLL_SECONDS = (0.005, 0.05)
 
 
 def environment() -> dict[str, str]:
@@ -35,104 +30,43 @@ def environment() -> dict[str, str]:
     return {**env, "NO_COLOR": "1", "PYTHONUTF8": "1"}
 
 
-class ColdProcess:
-    """A command in a Python of its own, in a session of its own.
+class ColdRunner:
+    """Runs commands without a warm host.
 
-    :param popen: the process
-    :param folder: the command's folder
-    :param lifeline: the end of a pipe that this process has to keep open for the command to live
+    :param state: the private folder of everything
+    :param most: how many commands may run at once
     """
 
-    def __init__(self, popen: subprocess.Popen[bytes], folder: Path, lifeline: int | None) -> None:
-        self._popen = popen
-        self._folder = folder
-        self._lifeline = lifeline
-        self._reaped_by_another = False
+    def __init__(self, state: Path, most: int) -> None:
+        self.state = state
+        self.most = most
 
     @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._popen.pid
+    def keepers(self) -> Path:
+        """The folder of locks.
 
-    def wait(self, timeout: float) -> Outcome | None:
-        """Wait for its end, and then kill what it left behind in its session.
-
-        :param timeout: seconds
-        :returns: None when it still runs
+        :raises OSError: when it cannot be made
         """
-        deadline = time.monotonic() + timeout
-        pause = POLL_SECONDS[0]
-        while not self._has_ended():
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return None
-            time.sleep(min(pause, left))
-            pause = min(pause * 2, POLL_SECONDS[1])
-        self._kill_group()
-        exit_code = self._popen.wait()
-        self._let_go()
-        return Outcome.read(self._folder, None if self._reaped_by_another else exit_code)
+        return private(private(self.state) / "keepers")
 
-    def stop(self) -> None:
-        """Kill it and all its descendants that stayed in its session."""
-        self._kill_group()
-        self._popen.wait()
-        self._let_go()
+    def start(self, *folders: Folder) -> None:
+        """See that a keeper has these commands. One that somebody has already is left to him.
 
-    def _let_go(self) -> None:
-        if self._lifeline is not None:
-            os.close(self._lifeline)
-            self._lifeline = None
-
-    def _has_ended(self) -> bool:
-        if self._popen.returncode is not None:
-            return True
-        # WNOWAIT: until it is reaped, nobody else can get its process id, and so its group's.
-        try:
-            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-        except ChildProcessError:
-            self._reaped_by_another = True  # whoever waits for every child of this process
-            return True
-
-    def _kill_group(self) -> None:
-        if self._popen.returncode is None and not self._reaped_by_another:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
-
-
-class ColdRunner:
-    """Starts each command as ``python -m airflow_remote_server.runner.child``."""
-
-    def start(self, command: Command) -> ColdProcess:
-        """Start a command.
-
-        :param command: its arguments reach the child in an unlinked file: they may be secret, so they are
-            kept out of the process list, and longer than a command line may be
+        :param folders: from ``Folder.fill``
         :raises OSError: when no process can be started
         """
-        with contextlib.ExitStack() as stack:
-            spec = stack.enter_context(tempfile.TemporaryFile())
-            its, ours = (None, None) if command.service else os.pipe()
-            if its is not None:
-                stack.callback(os.close, its)
-            said = {
-                "program": command.program,
-                "argv": command.argv,
-                "title": command.title,
-                "lifeline": its,
-            }
-            spec.write(json.dumps(said).encode())
-            spec.seek(0)
-            stdout = stack.enter_context((command.folder / STDOUT).open("wb"))
-            stderr = stack.enter_context((command.folder / STDERR).open("wb"))
-            popen = subprocess.Popen(
-                [sys.executable, "-m", "airflow_remote_server.runner.child", str(spec.fileno())],
+        log = self.keepers / "supervisors.log"
+        argv = [sys.executable, "-m", "airflow_remote_server.runner.supervisor"]
+        argv += [str(self.state), str(self.most), *(str(folder.path) for folder in folders)]
+        with log.open("ab") as output:
+            done = subprocess.run(
+                argv,
                 stdin=subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=stderr,
-                cwd=command.folder,
+                stdout=output,
+                stderr=output,
+                cwd=self.state,
                 env=environment(),
-                pass_fds=(spec.fileno(), *([] if its is None else [its])),
-                start_new_session=True,
+                check=False,
             )
-        return ColdProcess(popen, command.folder, ours)
+        if done.returncode:
+            raise OSError(errno.ECHILD, f"Python ended with {done.returncode}, see {log}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-from airflow_remote_server.errors import BadArguments, CommandFailed, Conflict, NotFound
+from airflow_remote_server.errors import BadArguments, CommandFailed, Conflict, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from airflow_remote_server.errors import ApiError
@@ -43,6 +43,12 @@ CLASSES: tuple[tuple[type[ApiError], frozenset[str]], ...] = (
 )
 """Names of Airflow's, SQLAlchemy's and pendulum's exceptions; the first row that one stands in decides."""
 
+OURS = "airflow_remote_server."
+OWN: dict[str, type[ApiError]] = {
+    kind.__name__: kind for kind in (BadArguments, CommandFailed, Conflict, Unavailable)
+}
+"""The exceptions of ours that our own actions (``actions``) raise, which are part of that package."""
+
 LOOK_UPS = {
     "airflow.utils.cli.get_bagged_dag": "AirflowException",
     "airflow.utils.cli.get_dag": "AirflowException",
@@ -65,6 +71,8 @@ def classify(outcome: Outcome, stderr: str) -> ApiError:
     if outcome.exit_code < 0:
         return CommandFailed(f"the command was ended by {signal_name(-outcome.exit_code)}")
     message = message or f"the command ended with exit code {outcome.exit_code}"
+    if outcome.raised_in.startswith(OURS) and outcome.exceptions[0][0] in OWN:
+        return OWN[outcome.exceptions[0][0]](message)
     if outcome.in_user_code:
         return CommandFailed(message)  # a task may raise anything, and means nothing of ours by it
     if outcome.exit_code == 2 and outcome.exceptions and outcome.exceptions[0][0] == "SystemExit":

@@ -1,0 +1,297 @@
+"""The store of jobs: one table in any database that SQLAlchemy knows (1.4 of Airflow 2.11, 2.x of 3.3)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import and_, column, create_engine, delete, event, func, not_, or_, select, table
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import (
+    IntegrityError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as NoConnectionError
+from sqlalchemy.pool import QueuePool
+
+from airflow_remote_server.errors import Unavailable
+from airflow_remote_server.jobs import ACTIVE, Job, State
+from airflow_remote_server.jobs.migrations import migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from sqlalchemy.engine import URL, Connection, Engine
+
+log = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 15.0
+"""How long a statement is tried again while the database is locked or away."""
+
+BUSY_SECONDS = 5.0
+"""How long SQLite itself waits for a lock."""
+
+COLUMNS = [field.name for field in fields(Job)]
+JOBS = table("airflow_remote_job", *[column(name) for name in COLUMNS])
+
+T = TypeVar("T")
+
+
+class Full(Exception):
+    """Raised when there are as many unfinished jobs as there may be."""
+
+
+class Taken(Exception):
+    """Raised when a job with the same key is there.
+
+    :param job: that one
+    """
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job.id)
+        self.job = job
+
+
+class Store:
+    """The jobs.
+
+    :param url: of the database, as SQLAlchemy has it
+    """
+
+    def __init__(self, url: str | URL) -> None:
+        self._url = url
+        self._engine: Engine | None = None
+        self._lock = threading.Lock()
+
+    def _connected(self) -> Engine:
+        with self._lock:
+            if self._engine is None:
+                engine = make_engine(self._url)
+                migrate(engine)
+                self._engine = engine
+        return self._engine
+
+    def _do(self, work: Callable[[Connection], T], patience: float = PATIENCE_SECONDS) -> T:
+        """Do something in a transaction; again and again while the database cannot be used.
+
+        :raises Unavailable: when that does not change in time
+        """
+        deadline = time.monotonic() + patience
+        pause = 0.05
+        while True:
+            try:
+                with self._connected().begin() as connection:
+                    return work(connection)
+            except IntegrityError:
+                raise
+            except (SQLAlchemyError, OSError) as error:
+                if time.monotonic() >= deadline or not passing(error):
+                    log.error("The store of jobs cannot be used: %s", first_line(error))
+                    raise Unavailable(
+                        f"the store of jobs cannot be used now: {first_line(error)}; "
+                        "see [rest_api_plugin] jobs_url and state_dir"
+                    ) from error
+                self._forget_missing(error)
+            time.sleep(pause)
+            pause = min(pause * 2, 1.0)
+
+    def _forget_missing(self, error: Exception) -> None:
+        """Begin anew with a database whose tables are gone: its file was removed."""
+        if "no such table" in str(error):
+            with self._lock:
+                if self._engine is not None:
+                    self._engine.dispose()
+                self._engine = None
+
+    def add(self, job: Job, most: int | None) -> None:
+        """Add a job.
+
+        :param most: how many unfinished ones of kind ``command`` there may be on its node, with it
+        :raises Full: when there are more
+        :raises Taken: when one of this principal has the same key
+        :raises Unavailable: when the store cannot be used
+        """
+
+        def work(connection: Connection) -> None:
+            # First the insert, which locks SQLite against other writers, then the count.
+            connection.execute(JOBS.insert().values(**_row(job)))
+            if most is not None:
+                active = and_(
+                    JOBS.c.state.in_(ACTIVE_NAMES), JOBS.c.node.startswith(home(job.node), autoescape=True)
+                )
+                count = select(func.count()).select_from(JOBS).where(active, JOBS.c.kind == "command")
+                if connection.execute(count).scalar_one() > most:
+                    raise Full
+
+        try:
+            self._do(work)
+        except IntegrityError:
+            if self.get(job.id) is not None:
+                return  # the first try was noted, and the connection broke then
+            if job.key is None:
+                raise
+            found = self._first(and_(JOBS.c.principal == job.principal, JOBS.c.key == job.key))
+            if found is None:
+                raise Unavailable("a job with the same Idempotency-Key just went; try again") from None
+            raise Taken(found) from None
+
+    def get(self, job_id: str) -> Job | None:
+        """A job; None when there is none."""
+        return self._first(JOBS.c.id == job_id)
+
+    def _first(self, condition: Any) -> Job | None:
+        found = self._do(lambda connection: connection.execute(select(JOBS).where(condition)).fetchone())
+        return None if found is None else _job(found)
+
+    def find(
+        self,
+        states: Iterable[State] = (),
+        node: str | None = None,
+        principal: str | None = None,
+        command: str | None = None,
+        before: str | None = None,
+        limit: int = 100,
+    ) -> list[Job]:
+        """Jobs, newest first.
+
+        :param states: in one of these; in any when there are none
+        :param node: of this node
+        :param principal: of this principal
+        :param command: whose endpoint or command line is or begins with this; ``*`` stands for any text
+        :param before: older than the job of this id
+        :param limit: at most as many
+        """
+        query = select(JOBS).order_by(JOBS.c.id.desc()).limit(limit)
+        names = [state.value for state in states]
+        if names:
+            query = query.where(JOBS.c.state.in_(names))
+        if node is not None:
+            query = query.where(JOBS.c.node.startswith(home(node), autoescape=True))
+        if principal is not None:
+            query = query.where(JOBS.c.principal == principal)
+        if command is not None:
+            like = command.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
+            matches = [JOBS.c.name.like(like, escape="\\"), JOBS.c.command.like(f"{like}%", escape="\\")]
+            matches.append(JOBS.c.command.like(f"airflow {like}%", escape="\\"))
+            query = query.where(or_(*matches))
+        if before is not None:
+            query = query.where(JOBS.c.id < before)
+        return [_job(row) for row in self._do(lambda connection: connection.execute(query).fetchall())]
+
+    def finish(self, job: Job, patience: float = PATIENCE_SECONDS) -> None:
+        """Write down what has become of a job, unless somebody has done so.
+
+        :param job: in its final state, or running
+        :raises Unavailable: when the store cannot be used
+        """
+        change = {name: value for name, value in _row(job).items() if name not in ("id", "key", "digest")}
+        update = JOBS.update().where(JOBS.c.id == job.id, JOBS.c.state.in_(ACTIVE_NAMES)).values(**change)
+        self._do(lambda connection: connection.execute(update), patience)
+
+    def remove(self, job_ids: list[str]) -> None:
+        """Remove jobs."""
+        if job_ids:
+            self._do(lambda connection: connection.execute(delete(JOBS).where(JOBS.c.id.in_(job_ids))))
+
+    def old(self, node: str, before: float, keep: int, limit: int) -> list[str]:
+        """Ids of jobs that need not be kept.
+
+        :param node: of this node
+        :param before: those that ended before this time, in seconds since the epoch
+        :param keep: and of those that ended all but the last so many
+        :param limit: at most as many
+        """
+        ours = JOBS.c.node.startswith(home(node), autoescape=True)
+        ended = and_(ours, JOBS.c.state.notin_(ACTIVE_NAMES))
+
+        def work(connection: Connection) -> list[str]:
+            newest_first = select(JOBS.c.id).where(ended).order_by(JOBS.c.ended.desc())
+            beyond = newest_first.offset(keep).limit(limit)
+            late = select(JOBS.c.id).where(ended, JOBS.c.ended < before).limit(limit)
+            # Of a state directory that has gone with its machine, nobody else removes anything.
+            left = select(JOBS.c.id).where(not_(ours), JOBS.c.created < 2 * before - time.time()).limit(limit)
+            return sorted({row[0] for query in (beyond, late, left) for row in connection.execute(query)})
+
+        return self._do(work)
+
+
+LONGEST = {"node": 80, "principal": 100, "peer": 100, "name": 100, "message": 4000}
+"""Characters of a column, of what may be longer."""
+
+ACTIVE_NAMES = [state.value for state in ACTIVE]
+
+
+def home(node: str) -> str:
+    """The part of a node that is its state directory's: the machine's name may change."""
+    return node.partition("@")[0]
+
+
+def make_engine(address: str) -> Engine:
+    """An engine for the store; SQLite's with a write-ahead log, so that readers and a writer do not wait.
+
+    :param address: of the database, as SQLAlchemy has it
+    :raises Unavailable: when it is none, or there is no driver for it
+    """
+    try:
+        url = make_url(address)
+        if url.get_backend_name() != "sqlite":
+            return create_engine(url, future=True, pool_pre_ping=True, pool_recycle=600)
+    except (SQLAlchemyError, ImportError, ValueError) as error:
+        # SQLAlchemy's own words may have the address in them, and it the password.
+        driver = isinstance(error, (ImportError, NoSuchModuleError))
+        reason = first_line(error) if driver else "it is no SQLAlchemy URL"
+        log.error("[rest_api_plugin] jobs_url cannot be used: %s", reason)
+        raise Unavailable(f"[rest_api_plugin] jobs_url cannot be used: {reason}") from None
+    engine = create_engine(
+        url,
+        future=True,
+        poolclass=QueuePool,  # SQLAlchemy 1.4 has none for files: the log would be written back at each close
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+    )
+
+    def set_up(connection: Any, _: Any) -> None:
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={int(BUSY_SECONDS * 1000)}"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    event.listen(engine, "connect", set_up)
+    return engine
+
+
+def passing(error: Exception) -> bool:
+    """Whether it may be over soon: the database is locked, restarting, or out of connections."""
+    text = str(error)
+    if "disk is full" in text or "readonly" in text or "unable to open" in text:
+        return False
+    return isinstance(error, (OperationalError, InterfaceError, NoConnectionError, OSError))
+
+
+def first_line(error: Exception) -> str:
+    """An exception's own words, without the statement and its parameters."""
+    return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+
+
+def _row(job: Job) -> dict[str, Any]:
+    row = {**asdict(job), "state": job.state.value}
+    return {name: storable(value, LONGEST.get(name)) for name, value in row.items()}
+
+
+def storable(value: Any, most: int | None) -> Any:
+    """A value as every database takes it: no NUL, no lone surrogate, and not longer than its column.
+
+    :param value: a text, or something else, which is left as it is
+    :param most: characters
+    """
+    if not isinstance(value, str):
+        return value
+    return value.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()[:most]
+
+
+def _job(row: Any) -> Job:
+    values = dict(zip(COLUMNS, row, strict=True))
+    return Job(**{**values, "state": State(values["state"])})

@@ -1,0 +1,101 @@
+"""A request with its principal, what is to be answered, and the responses that say it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from werkzeug.wrappers import Response
+
+from airflow_remote_server import envelope
+from airflow_remote_server.auth import Principal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from werkzeug.wrappers import Request
+
+    from airflow_remote_server.errors import ApiError
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request, and who makes it.
+
+    :param request: it
+    :param time: when it came
+    :param principal: for whom it is done
+    """
+
+    request: Request
+    time: datetime
+    principal: Principal
+
+    @property
+    def root(self) -> str:
+        """The path of the API's prefix, as a client needs it."""
+        return quote(self.request.environ["SCRIPT_NAME"].encode("latin-1"))
+
+
+NOBODY = Principal("", "")
+"""For routes that need no token."""
+
+
+@dataclass
+class Answer:
+    """What the answer to a request says.
+
+    :param fields: of the envelope
+    :param error: what went wrong; None when nothing did
+    :param status: HTTP status when nothing did
+    """
+
+    fields: dict[str, Any] = field(default_factory=dict)
+    error: ApiError | None = None
+    status: int = 200
+
+
+def document(call: Call, answer: Answer) -> dict[str, Any]:
+    """The envelope for an endpoint's answer."""
+    if answer.error is not None:
+        return envelope.failure(call.time, answer.error, answer.fields)
+    return envelope.success(call.time, answer.status, answer.fields)
+
+
+def finish(call: Call, answer: Answer, headers: dict[str, str] | None = None) -> Response:
+    """The response for an endpoint's answer."""
+    error = answer.error
+    status, own = (answer.status, {}) if error is None else (error.status, error.headers)
+    return respond(document(call, answer), status, {**(headers or {}), **own})
+
+
+def respond(document: dict[str, Any], status: int, headers: dict[str, str] | None = None) -> Response:
+    """A JSON response.
+
+    :param document: the object
+    :param status: HTTP status
+    :param headers: further headers
+    """
+    # A lone surrogate, which UTF-8 does not have, stays the JSON escape that it came as.
+    body = json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+    return guarded(Response(body, status, headers, content_type="application/json"))
+
+
+def plain(body: bytes, status: int, headers: dict[str, str]) -> Response:
+    """A response of text."""
+    return guarded(Response(body, status, headers, content_type="text/plain; charset=utf-8"))
+
+
+def streamed(body: Iterable[bytes], kind: str, headers: dict[str, str]) -> Response:
+    """A response that is sent as it comes, also through nginx."""
+    return guarded(Response(body, 200, {**headers, "X-Accel-Buffering": "no"}, content_type=kind))
+
+
+def guarded(response: Response) -> Response:
+    """A response that is not kept, and not taken for something else."""
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response

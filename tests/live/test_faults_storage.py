@@ -1,0 +1,185 @@
+"""A disk that is full or read-only, and a store that is locked or gone. Mounting needs root."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager
+
+import pytest
+
+from live.conftest import DAGS
+from live.database import runs
+from live.harness import Reply, Server, eventually, on_both_versions, running
+from live.jobs import (
+    ASYNC,
+    begun,
+    check_nothing_is_left,
+    check_triggers,
+    deed,
+    ended,
+    go,
+    job,
+    listed,
+    submit,
+    text,
+)
+from live.processes import of_job
+
+pytestmark = pytest.mark.fault
+
+DISK = "24m"
+AWAY_SECONDS = 10.0
+
+
+def run(*argv: str) -> None:
+    subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
+
+
+@pytest.fixture(scope="module")
+def main_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
+    """Servers whose state directory is a small disk of its own, instead of those that other tests share."""
+    homes = {version: tmp_path_factory.mktemp(f"disk-{version}") / "home" for version in ("2.11", "3.3")}
+    with contextlib.ExitStack() as stack:
+        for home in homes.values():
+            shutil.copytree(DAGS, home / "dags")
+            state = home / "rest_api"
+            state.mkdir(0o700)
+            run("mount", "-t", "tmpfs", "-o", f"size={DISK},mode=0700", "tmpfs", str(state))
+            stack.callback(run, "umount", "--lazy", str(state))
+        with running(homes) as servers:
+            yield servers
+
+
+@contextmanager
+def full(server: Server) -> Iterator[None]:
+    """Leave no room on the disk with the state directory."""
+    path = server.home / "rest_api" / "filler"
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(1 << 12))
+    try:
+        yield
+    finally:
+        path.unlink()
+
+
+@contextmanager
+def read_only(server: Server) -> Iterator[None]:
+    """Let the state directory be read-only for whoever opens a file in it from now on."""
+    state = str(server.home / "rest_api")
+    run("mount", "--bind", state, state)
+    try:
+        run("mount", "-o", "remount,bind,ro", state)
+        yield
+    finally:
+        run("umount", "--lazy", state)
+
+
+def trigger(server: Server, name: str) -> Reply:
+    """Trigger hello_remote, and wait for it."""
+    return server.post("trigger_dag", data={"dag_id": "hello_remote", "conf": json.dumps({"name": name})})
+
+
+def check_refused(server: Server, reply: Reply, name: str) -> None:
+    """It was refused in words that help, and nothing was done."""
+    assert (reply.status, reply["error"]["type"]) == (503, "Unavailable"), reply.text
+    assert "state_dir" in reply["output"]
+    assert name not in [conf["name"] for conf in runs(server).values() if "name" in conf]
+
+
+def check_survives(server: Server, name: str, fault: contextlib.AbstractContextManager[None]) -> None:
+    """A command that is there goes on and ends, new ones are refused, and all is well afterwards."""
+    job_id = submit(server, "render", **deed("waits", name))
+    begun(server, job_id)
+    with fault:
+        check_refused(server, trigger(server, f"{name} plain"), f"{name} plain")
+        asynchronous = server.post("version", extra=ASYNC)
+        assert asynchronous.status == 503, asynchronous.text
+        assert job(server, job_id)["state"] == "running"
+        assert text(server, job_id).startswith("begun")
+        go(server, name)
+        eventually("its process is gone", lambda: not of_job(server.home, job_id))
+        assert server.get("health").status == 200
+    found = ended(server, job_id)
+    assert (found["state"], found["exit_code"]) == ("succeeded", 0), found
+    assert "and done" in text(server, job_id)
+    reply = trigger(server, f"{name} over")
+    assert reply.status == 200, reply.text
+    check_triggers(server, {f"{name} over": reply["job"]["id"]})
+    check_nothing_is_left(server)
+
+
+@on_both_versions
+def test_a_full_disk(server: Server) -> None:
+    check_survives(server, "a full disk", full(server))
+
+
+@on_both_versions
+def test_a_read_only_state_directory(server: Server) -> None:
+    check_survives(server, "a read-only disk", read_only(server))
+
+
+@on_both_versions
+def test_a_server_that_starts_on_a_read_only_disk(server: Server) -> None:
+    server.end()
+    with read_only(server):
+        server.restart()
+        check_refused(server, trigger(server, "from the start"), "from the start")
+    reply = trigger(server, "writable again")
+    assert reply.status == 200, reply.text
+    check_triggers(server, {"writable again": reply["job"]["id"]})
+    check_nothing_is_left(server)
+
+
+@on_both_versions
+def test_a_store_that_is_locked(server: Server) -> None:
+    name = "a locked store"
+    job_id = submit(server, "render", **deed("waits", name))
+    begun(server, job_id)
+    database = sqlite3.connect(server.home / "rest_api" / "jobs.db", isolation_level=None)
+    with closing(database), ThreadPoolExecutor() as pool:
+        database.execute("BEGIN EXCLUSIVE")
+        go(server, name)
+        replies = [pool.submit(trigger, server, f"{name} {n}") for n in range(2)]
+        check_unanswered(replies)
+        database.execute("ROLLBACK")
+    assert [reply.result().status for reply in replies] == [200, 200], [reply.result() for reply in replies]
+    check_triggers(server, {f"{name} {n}": reply.result()["job"]["id"] for n, reply in enumerate(replies)})
+    assert ended(server, job_id)["state"] == "succeeded"
+    check_nothing_is_left(server)
+
+
+def check_unanswered(replies: list[Future[Reply]]) -> None:
+    """Nothing is answered while it cannot be written down: it could be done twice."""
+    done, _ = wait(replies, timeout=AWAY_SECONDS)
+    assert [reply.result() for reply in done] == []
+
+
+@on_both_versions
+def test_a_store_that_is_gone(server: Server) -> None:
+    name = "a store that is gone"
+    job_id = submit(server, "render", **deed("waits", name))
+    begun(server, job_id)
+    before = {found["id"] for found in listed(server)}
+    files = sorted((server.home / "rest_api").glob("jobs.db*"))
+    for path in files:
+        path.rename(path.with_name(f"away-{path.name}"))
+    with ThreadPoolExecutor() as pool:
+        replies = [pool.submit(trigger, server, f"{name} {n}") for n in range(4)]
+        go(server, name)
+        wait(replies, timeout=AWAY_SECONDS)
+        for path in files:
+            path.with_name(f"away-{path.name}").replace(path)
+    said = [reply.result() for reply in replies]
+    assert {reply.status for reply in said} <= {200, 202, 503}, said
+    triggers = {f"{name} {n}": reply["job"]["id"] for n, reply in enumerate(said) if reply.status != 503}
+    assert ended(server, job_id)["state"] == "succeeded"
+    assert before | set(triggers.values()) <= {found["id"] for found in listed(server)}
+    check_triggers(server, triggers)
+    check_nothing_is_left(server)

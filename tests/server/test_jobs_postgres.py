@@ -1,0 +1,79 @@
+"""The store of jobs in a real PostgreSQL, as several webservers would share it."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from postgres import postgres
+
+from airflow_remote_server.jobs import Job, State
+from airflow_remote_server.jobs.migrations import MIGRATIONS, version
+from airflow_remote_server.jobs.store import Full, Store, Taken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """A database."""
+    with postgres() as found:
+        yield found
+
+
+def job(number: int, **more: Any) -> Job:
+    """A job that was just asked for."""
+    fields = {"node": "n", "principal": "p", "peer": "", "name": "version", "command": "airflow version"}
+    moment = {"created": time.time(), "arguments": "{}", "kind": "command", "state": State.QUEUED}
+    return Job(**{"id": f"{number:032}", **fields, **moment, **more})
+
+
+def test_several_webservers_share_the_jobs(url: str) -> None:
+    stores = [Store(url) for _ in range(6)]
+    with ThreadPoolExecutor(6) as pool:  # all of them find no tables
+        list(pool.map(lambda number: stores[number].add(job(number), 100), range(6)))
+    assert version(stores[0]._connected()) == len(MIGRATIONS)
+    assert {found.id for found in stores[5].find(states=[State.QUEUED])} == {job(n).id for n in range(6)}
+    ended = replace(job(1), state=State.FAILED, ended=1.5, exit_code=2, message="ein Fehler: ü\n'\"%")
+    stores[2].finish(ended)
+    assert replace(ended, created=0.0) == replace(stores[3].get(ended.id) or ended, created=0.0)
+    stores[4].finish(replace(ended, state=State.SUCCEEDED))  # too late
+    assert [found.state for found in stores[3].find(command="ver*", states=[State.FAILED])] == [State.FAILED]
+    assert stores[0].old("n", before=2.0, keep=100, limit=10) == [ended.id]
+    stores[0].remove([ended.id])
+    assert stores[1].get(ended.id) is None
+
+
+def test_a_key_is_one_principals_and_stands_for_one_job(url: str) -> None:
+    one, two = Store(url), Store(url)
+    one.add(job(10, key="k", digest="d"), None)
+    two.add(job(11, key="k", digest="d", principal="another"), None)
+    with pytest.raises(Taken) as taken:
+        two.add(job(12, key="k", digest="d"), None)
+    assert taken.value.job.id == job(10).id
+    assert two.get(job(12).id) is None
+
+
+def test_a_job_too_many_is_not_there_afterwards(url: str) -> None:
+    store = Store(url)
+    store.add(job(20, node="full"), 1)
+    with pytest.raises(Full):
+        store.add(job(21, node="full"), 1)
+    assert [found.id for found in store.find(node="full")] == [job(20).id]
+
+
+def test_a_connection_that_the_database_has_cut_is_made_anew(url: str) -> None:
+    from sqlalchemy import create_engine, text
+
+    store = Store(url)
+    store.add(job(30), None)
+    with create_engine(url).begin() as admin:
+        cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        admin.execute(text(cut))
+    assert store.get(job(30).id) is not None
