@@ -90,7 +90,7 @@ class Host(Keeper):
                 self.learn()
             if time.monotonic() >= look:
                 look = time.monotonic() + LOOK_SECONDS
-                # A server that is started anew while a command of the former one runs finds this host at its work.
+                # A server that is started anew, while a command of the former one runs, finds this host.
                 wanted = any_lives(self.path.parent) or self.busy
                 if not self.ending and (self.outdated() or not wanted):
                     self.close()
