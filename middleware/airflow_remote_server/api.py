@@ -11,9 +11,10 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from airflow_remote_server import arguments, delivery, envelope
+from airflow_remote_server import arguments, envelope
 from airflow_remote_server import settings as configuration
 from airflow_remote_server.auth import Authenticator
+from airflow_remote_server.catalogue.source import Source
 from airflow_remote_server.catalogue.validation import nearest
 from airflow_remote_server.commands import Commands
 from airflow_remote_server.endpoints import Endpoints
@@ -25,11 +26,17 @@ from airflow_remote_server.errors import (
     NotFound,
     Unavailable,
 )
-from airflow_remote_server.jobs import resource
+from airflow_remote_server.jobs.routes import RULES, JobRoutes
 from airflow_remote_server.jobs.service import Jobs
 from airflow_remote_server.jobs.store import Store
 from airflow_remote_server.middleware import split_path
-from airflow_remote_server.responses import NOBODY, Answer, Call, plain, respond
+from airflow_remote_server.responses import (
+    NOBODY,
+    Answer,
+    Call,
+    respond,
+    revalidated,
+)
 from airflow_remote_server.runner.cold import ColdRunner
 from airflow_remote_server.runner.warm import WarmRunner
 from airflow_remote_server.web import Page
@@ -40,6 +47,7 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+    from airflow_remote_server.catalogue.spec import Endpoint
     from airflow_remote_server.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -48,18 +56,17 @@ ROUTES = (
     Rule("/", endpoint="page", methods=["GET"]),
     Rule("/static/<name>", endpoint="static", methods=["GET"]),
     Rule("/api/v1.0/health", endpoint="health", methods=["GET"]),
-    Rule("/api/v1.0/jobs", endpoint="jobs", methods=["GET"]),
-    Rule("/api/v1.0/jobs/<job_id>", endpoint="job", methods=["GET"]),
-    Rule("/api/v1.0/jobs/<job_id>/output", endpoint="output", methods=["GET"]),
-    Rule("/api/v1.0/jobs/<job_id>/stop", endpoint="stop", methods=["POST"]),
+    *RULES,
+    Rule("/api/v1.0/commands", endpoint="commands", methods=["GET"]),
+    Rule("/api/v1.0/commands/<path:words>", endpoint="command", methods=["GET", "POST"]),
     Rule("/api/v1.0/<name>", endpoint="classic", methods=["GET", "POST"]),
     Rule("/api", endpoint="ancestor", methods=["GET", "POST"]),
 )
 PUBLIC = frozenset({"page", "static", "health"})
 """What needs no token. Everything else does, also what does not exist."""
 
-STOP_SECONDS = 2.0
-"""How long it may take from a signal to an end that is written down."""
+CATALOGUE_HEADER = "Airflow-Remote-Catalogue"
+"""The ETag of the catalogue, for clients that keep one."""
 
 DEFECT = InternalError("internal error; the webserver's log has the details")
 UNREADABLE = Unavailable("The REST API's configuration cannot be used; the webserver's log says why")
@@ -86,9 +93,20 @@ class Api:
         self.limit = settings.max_body_bytes
         self.authenticate = Authenticator(settings)
         self.jobs = make_jobs(settings)
-        self.endpoints = Endpoints(settings, self.jobs)
+        source = Source(settings.state_dir, configuration.current_fingerprint)
+        self.endpoints = Endpoints(settings, self.jobs, source)
         self.runner = Commands(self.endpoints, self.jobs, settings.max_wait)
         self.page = Page(self.endpoints.all)
+        self.handlers: dict[str, Callable[..., Response]] = {
+            "page": self.handle_page,
+            "static": self.handle_static,
+            "health": self.handle_health,
+            "commands": self.handle_commands,
+            "command": self.handle_command,
+            "classic": self.handle_classic,
+            "ancestor": self.handle_ancestor,
+            **JobRoutes(self.jobs, settings).handlers,
+        }
         self.map = Map([rule.empty() for rule in ROUTES], strict_slashes=False, merge_slashes=False)
         self.proxied = None if settings.proxy_fix is None else ProxyFix(self.answer, **settings.proxy_fix)
 
@@ -150,8 +168,7 @@ class Api:
                 return Response(status=204, headers={"Allow": ", ".join(sorted({"OPTIONS", *allowed}))})
             if not route:
                 raise self.unrouted(request, found["error"])
-            handler: Callable[..., Response] = getattr(self, f"handle_{route}")
-            response = handler(Call(request, call_time, principal or NOBODY), **found)
+            response = self.handlers[route](Call(request, call_time, principal or NOBODY), **found)
         except HTTPException as error:
             raise BadArguments(f"the request cannot be understood: {error.description}") from None
         if principal is not None:
@@ -179,45 +196,37 @@ class Api:
         """``GET /api/v1.0/health``."""
         return respond({"status": "healthy"}, 200)
 
-    def handle_jobs(self, call: Call) -> Response:
-        """``GET /api/v1.0/jobs``."""
-        return respond(resource.listing(self.jobs, self.query(call), call.root), 200)
+    def handle_commands(self, call: Call) -> Response:
+        """``GET /api/v1.0/commands``."""
+        catalogue = self.endpoints.live()
+        response = Response(catalogue.text, content_type="application/json")
+        return revalidated(response, catalogue.etag, call.request)
 
-    def handle_job(self, call: Call, job_id: str) -> Response:
-        """``GET /api/v1.0/jobs/ID``."""
-        return respond(resource.single(self.jobs, self.jobs.get(job_id), call.root), 200)
+    def handle_command(self, call: Call, words: str) -> Response:
+        """``GET|POST /api/v1.0/commands/GROUP/COMMAND``."""
+        catalogue = self.endpoints.live()
+        told = {CATALOGUE_HEADER: f'"{catalogue.etag}"'}
+        try:
+            response = self.run_live(call, catalogue.find(words.replace("/", " ")))
+        except ApiError as error:
+            error.headers.update(told)
+            raise
+        response.headers.update(told)
+        return response
 
-    def handle_output(self, call: Call, job_id: str) -> Response:
-        """``GET /api/v1.0/jobs/ID/output``."""
-        media = delivery.read(call.request, self.longest_wait).media
-        said, offset = resource.output(self.jobs, job_id, self.query(call), media, self.longest_wait)
-        headers = {"Airflow-Remote-Next-Offset": offset}
-        if isinstance(said, bytes):
-            return plain(said, 200, headers)
-        return respond(said, 200, headers)
+    def run_live(self, call: Call, endpoint: Endpoint) -> Response:
+        """Run a command by its own name.
 
-    def handle_stop(self, call: Call, job_id: str) -> Response:
-        """``POST /api/v1.0/jobs/ID/stop``."""
+        :raises MethodNotAllowed: when it changes something and is asked for by GET
+        """
+        if not endpoint.read_only and call.request.method != "POST":
+            raise MethodNotAllowed(
+                f"`{endpoint.name}` changes something; use POST", {"Allow": "OPTIONS, POST"}
+            )
+        if call.request.method == "HEAD":
+            return respond({}, 200)
         query, body = arguments.read(call.request, self.limit)
-        wanted = resource.Query(arguments.merge(query, body))
-        force = wanted.flag("force")
-        wanted.end()
-        wait = delivery.read(call.request, self.longest_wait).wait
-        job = self.jobs.get(job_id)
-        if job.state.final:
-            return respond(resource.full(job, call.root), 200)
-        self.jobs.stop(job, force)
-        job = self.jobs.wait(job, None, min(wait, self.jobs.settings.stop_grace + STOP_SECONDS))
-        return respond(resource.full(job, call.root), 200 if job.state.final else 202)
-
-    def query(self, call: Call) -> arguments.Given:
-        """The arguments of a request that has no body."""
-        return arguments.read(call.request, self.limit)[0]
-
-    @property
-    def longest_wait(self) -> float:
-        """Seconds that a request may wait."""
-        return 0.0 if self.settings is None else self.settings.max_wait
+        return self.runner(call, endpoint, arguments.merge(query, body))
 
     def handle_classic(self, call: Call, name: str) -> Response:
         """``GET|POST /api/v1.0/NAME``."""

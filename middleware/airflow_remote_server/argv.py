@@ -1,8 +1,9 @@
 """Validated arguments to a command line. Pure: nothing is looked up, opened or run.
 
 Every option is one word, ``--option=value``, and every positional one comes after ``--``, so no value can
-be read as an option. Exceptions are the options whose values Airflow's audit log masks only as a word of
-their own (``airflow.utils.cli._build_metrics``); their values may not begin with ``-``.
+be read as an option. Exceptions are the options that take several values, and those whose values Airflow's
+audit log masks only as a word of their own (``airflow.utils.cli._build_metrics``); these values may not begin
+with ``-``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from airflow_remote_server.catalogue.spec import Kind
-from airflow_remote_server.masking import MASK, redact_json
+from airflow_remote_server.masking import MASK, redact_json, redact_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,16 +35,18 @@ def build(form: Form, values: Mapping[str, str | bool | list[str]]) -> list[str]
         value = values.get(argument.name)
         if value is None or argument.ignored:
             continue
+        texts = value if isinstance(value, list) else [str(value)]
         if argument.kind is Kind.FLAG:
-            options += [argument.flag] if value else []
-            continue
-        for text in value if isinstance(value, list) else [str(value)]:
-            if not argument.flag:
-                positional.append(text)
-            elif argument.two_tokens:
-                options += [argument.flag, text]
-            else:
-                options.append(f"{argument.flag}={text}")
+            option = argument.flag if value else argument.off
+            options += [option] if option else []
+        elif not argument.flag:
+            positional += texts
+        elif value is True:
+            options.append(argument.flag)
+        elif argument.own_words:
+            options += [argument.flag, *texts]
+        else:
+            options += [f"{argument.flag}={text}" for text in texts]
     return [*form.command, *form.fixed, *options, *(["--", *positional] if positional else [])]
 
 
@@ -62,6 +65,8 @@ def masked(form: Form, values: Mapping[str, str | bool | list[str]], sensitive: 
             value = MASK
         elif argument is not None and argument.kind is Kind.JSON_OBJECT:
             value = redact_json(str(value), sensitive)
+        elif argument is not None and argument.kind is Kind.JSON:
+            value = redact_text(str(value), sensitive, most=None)
         result[name] = value
     return result
 

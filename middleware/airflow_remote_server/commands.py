@@ -63,6 +63,7 @@ class Commands:
         def answer(job: Job) -> Answer:
             said = self.endpoints.answer(plan, job)
             said.fields["job"] = resource.brief(job, call.root)
+            said.fields["files"] = resource.files(self.jobs, job, call.root) or None
             return reshape(said)
 
         headers = {"Location": resource.url(job, call.root), **how.applied}

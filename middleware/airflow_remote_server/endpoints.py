@@ -1,4 +1,4 @@
-"""A classic endpoint, from the arguments of a request to a job, and from a job to what the answer says."""
+"""An endpoint, from the arguments of a request to a job, and from a job to what the answer says."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from airflow_remote_server import dags
 from airflow_remote_server.actions import PARSED
 from airflow_remote_server.argv import Values, build, masked, shown
 from airflow_remote_server.catalogue.classic import Classic
-from airflow_remote_server.catalogue.spec import AS_JSON, Endpoint, Form
+from airflow_remote_server.catalogue.live import Live
+from airflow_remote_server.catalogue.policy import Policy
+from airflow_remote_server.catalogue.spec import AS_JSON, Endpoint, Form, Kind
 from airflow_remote_server.catalogue.validation import Validator, choose, nearest
 from airflow_remote_server.errors import BadArguments, NotFound, NotInThisAirflow
 from airflow_remote_server.jobs.service import Wanted
@@ -23,7 +25,7 @@ from airflow_remote_server.jobs.store import Taken
 from airflow_remote_server.masking import MASK, redact_text
 from airflow_remote_server.responses import Answer
 from airflow_remote_server.runner.failures import last_line
-from airflow_remote_server.runner.folder import STDERR, STDOUT, UPLOAD, Command
+from airflow_remote_server.runner.folder import FILES, STDERR, STDOUT, UPLOAD, Command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from airflow_remote_server.arguments import Given
     from airflow_remote_server.auth import Principal
+    from airflow_remote_server.catalogue.source import Source
     from airflow_remote_server.jobs import Job
     from airflow_remote_server.jobs.service import Jobs
     from airflow_remote_server.runner.warm import Line
@@ -57,22 +60,25 @@ class Plan:
 
 
 class Endpoints:
-    """The classic endpoints of the installed Airflow.
+    """The endpoints of the installed Airflow: the classic ones, and every command by its own name.
 
     :param settings: the configuration
     :param jobs: run the commands
+    :param source: of the commands that the installed Airflow has
     """
 
-    def __init__(self, settings: Settings, jobs: Jobs) -> None:
+    def __init__(self, settings: Settings, jobs: Jobs, source: Source) -> None:
         self.settings = settings
         self.jobs = jobs
+        self.policy = Policy(settings.allow_commands, settings.deny_commands)
+        self.live = Live(source, self.policy)
         self.all = Classic(settings.airflow_major).endpoints()
         self._names = {
             name: endpoint for endpoint in self.all.values() for name in (endpoint.name, *endpoint.aliases)
         }
 
     def find(self, name: str) -> Endpoint:
-        """The endpoint of a name.
+        """The classic endpoint of a name.
 
         :param name: its name or an alias
         :raises NotFound: naming the nearest
@@ -109,6 +115,7 @@ class Endpoints:
         """
         self.refuse_absent(endpoint)
         form, given = choose(endpoint, given)
+        self.policy.check(" ".join(form.command), endpoint.name)
         values, uploads = Validator(form, self.settings)(given, ignore_unknown)
         visible = masked(form, values, self.settings.sensitive_names)
         said: dict[str, Any] = {
@@ -149,7 +156,8 @@ class Endpoints:
             self.jobs.refuse_elsewhere(taken.job)
             return taken.job, None
         try:
-            values = {**plan.values, **save(plan.uploads, self.jobs.folder(job).path)}
+            folder = self.jobs.folder(job).path
+            values = {**plan.values, **save(plan.uploads, folder), **outputs(plan, folder)}
             argv = (
                 self.deploy(plan, values) if plan.endpoint.name == "deploy_dag" else build(plan.form, values)
             )
@@ -207,9 +215,9 @@ class Endpoints:
         if error is not None:
             return Answer({**fields, "output": error.message}, error)
         fields["warning"] = self.jobs.outcome(job).message or None
-        if AS_JSON[0] in plan.form.fixed:
+        if AS_JSON[0] in plan.form.fixed or plan.values.get("output") == "json":
             fields["result"] = result = parsed(stdout)
-            if result is None and output:
+            if result is None and output and plan.form.fixed:
                 # Exit code 0, and yet nothing was done: "No unpaused DAGs were found".
                 fields["warning"] = f"the command gave no JSON, but said: {last_line(output)}"
             if plan.form.command == ("dags", "trigger") and isinstance(result, list) and result:
@@ -246,10 +254,39 @@ def save(uploads: dict[str, FileStorage], folder: Path) -> dict[str, str]:
     """
     paths = {}
     for name, upload in uploads.items():
-        # Airflow tells the format by the suffix; the rest of a client's name is of no use here.
-        path = folder / f"{UPLOAD}{secure_filename(upload.filename or '')[-80:]}"
+        path = folder / f"{UPLOAD}{safe_name(upload.filename or '')}"
         upload.save(path)
         paths[name] = str(path)
+    return paths
+
+
+def safe_name(path: str) -> str:
+    """The last part of a client's path, without what could lead elsewhere; "" when nothing is left.
+
+    Airflow tells the format of a file by the suffix.
+    """
+    return secure_filename(path.replace("\\", "/").rpartition("/")[2])[-80:]
+
+
+def outputs(plan: Plan, folder: Path) -> dict[str, str]:
+    """Where the command is to write the files that it writes for its user.
+
+    :param plan: with the names that the user gave them
+    :param folder: the job's folder
+    :returns: the path of each, by argument name
+    :raises OSError: when their folder cannot be made
+    """
+    paths, root = {}, folder / FILES
+    for argument in plan.form.arguments:
+        value = plan.values.get(argument.name)
+        if argument.kind is Kind.FOLDER:
+            paths[argument.name] = str(
+                root
+            )  # also when none was given: Airflow's default is a folder of its own
+        elif argument.kind is Kind.DOWNLOAD and value not in (None, "-"):
+            paths[argument.name] = str(root / (safe_name(str(value)) or "file"))
+    if paths:
+        root.mkdir(0o700)
     return paths
 
 

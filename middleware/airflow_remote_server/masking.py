@@ -41,14 +41,15 @@ def is_sensitive(name: str, names: frozenset[str] = SENSITIVE) -> bool:
     return any(part in lowered for part in names)
 
 
-def redact_text(value: Any, names: frozenset[str] = SENSITIVE) -> Any:
+def redact_text(value: Any, names: frozenset[str] = SENSITIVE, most: int | None = LONGEST_ECHO) -> Any:
     """Replace the secret values of a text when it is JSON; of one that is not, keep no more than a beginning.
 
     :param value: a text, or anything else, which is kept
     :param names: parts of names that are sensitive
+    :param most: characters that are kept; None for all
     """
     if not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
-        return value[:LONGEST_ECHO] if isinstance(value, str) else value
+        return value[:most] if isinstance(value, str) else value
     try:
         return redact_json(value, names)
     except ValueError:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from werkzeug.utils import send_file
 from werkzeug.wrappers import Response
 
 from airflow_remote_server import envelope
@@ -15,6 +16,7 @@ from airflow_remote_server.auth import Principal
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
+    from pathlib import Path
 
     from werkzeug.wrappers import Request
 
@@ -92,6 +94,26 @@ def plain(body: bytes, status: int, headers: dict[str, str]) -> Response:
 def streamed(body: Iterable[bytes], kind: str, headers: dict[str, str]) -> Response:
     """A response that is sent as it comes, also through nginx."""
     return guarded(Response(body, 200, {**headers, "X-Accel-Buffering": "no"}, content_type=kind))
+
+
+def download(request: Request, path: Path) -> Response:
+    """A file, as an attachment that no browser shows.
+
+    :param request: may ask for a part of it (RFC 9110, 14)
+    :param path: where it is
+    """
+    kind = "application/octet-stream"
+    return guarded(send_file(path, request.environ, kind, as_attachment=True, download_name=path.name))
+
+
+def revalidated(response: Response, etag: str, request: Request) -> Response:
+    """A response that may be kept, and has to be asked for again; 304 when it is kept already.
+
+    :param etag: of its content
+    """
+    guarded(response).set_etag(etag)
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response.make_conditional(request)
 
 
 def guarded(response: Response) -> Response:

@@ -50,6 +50,8 @@ class Settings:
     :param keep_seconds: how long jobs that have ended are kept
     :param keep_jobs: how many of them
     :param jobs_url: of the database with the jobs, as SQLAlchemy has it; "" for a file in the state_dir
+    :param allow_commands: globs over names of commands that are not refused by default (``catalogue.policy``)
+    :param deny_commands: globs over names of commands that are refused
     :param sensitive_names: parts of names whose values are masked, in lower case
     """
 
@@ -72,6 +74,8 @@ class Settings:
     keep_seconds: float = 7 * 24 * 3600.0
     keep_jobs: int = 10_000
     jobs_url: str = field(default="", repr=False)
+    allow_commands: tuple[str, ...] = ()
+    deny_commands: tuple[str, ...] = ()
     sensitive_names: frozenset[str] = SENSITIVE
 
     @staticmethod
@@ -179,6 +183,8 @@ def from_airflow() -> Settings:
         keep_seconds=3600 * _positive(conf, "keep_hours", Settings.keep_seconds / 3600, float),
         keep_jobs=_positive(conf, "keep_jobs", Settings.keep_jobs, int),
         jobs_url=_read(conf.get, SECTION, "jobs_url", "") or "",
+        allow_commands=_globs(conf, "allow_commands"),
+        deny_commands=_globs(conf, "deny_commands"),
         sensitive_names=SENSITIVE | _names(_read(conf.get, "core", "sensitive_var_conn_names", "")),
     )
 
@@ -194,6 +200,12 @@ def _worker_timeout(conf: Any, section: str, major: int) -> float:
 
 def _names(listed: str) -> frozenset[str]:
     return frozenset(name.strip().lower() for name in (listed or "").split(",") if name.strip())
+
+
+def _globs(conf: Any, key: str) -> tuple[str, ...]:
+    """Globs over names of commands, separated by commas or line ends."""
+    listed = str(_read(conf.get, SECTION, key, "") or "").replace("\n", ",").split(",")
+    return tuple(" ".join(glob.split()) for glob in listed if glob.strip())
 
 
 def _read(getter: Any, section: str, key: str, fallback: Any) -> Any:

@@ -4,6 +4,7 @@ import argparse
 import sys
 from typing import Any
 
+import airflow_commands
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,34 +39,13 @@ HOSTILE = [
 @pytest.fixture(scope="module")
 def parser() -> argparse.ArgumentParser:
     """Airflow's own parser, with the commands of the celery provider whatever the executor is."""
-    from airflow.cli import cli_parser
-
-    if "celery" not in cli_parser.ALL_COMMANDS_DICT:
-        from airflow.providers.celery.executors.celery_executor import CeleryExecutor
-
-        cli_parser.ALL_COMMANDS_DICT.update(
-            {group.name: group for group in CeleryExecutor.get_cli_commands()}
-        )
-        cli_parser.get_parser.cache_clear()
-    made = cli_parser.get_parser()
-    assert isinstance(made, argparse.ArgumentParser)
-    return made
+    return airflow_commands.parser()
 
 
 def forms(major: int) -> list[Form]:
     """Each command of Airflow's that an endpoint of this version can become."""
     endpoints = Classic(major).endpoints().values()
     return [form for end in endpoints for form in end.forms if form.program == "airflow" and form.command]
-
-
-def actions(parser: argparse.ArgumentParser, command: tuple[str, ...]) -> list[argparse.Action]:
-    """The arguments of one of Airflow's commands."""
-    for word in command:
-        [choices] = [
-            action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction)
-        ]
-        parser = choices[word]
-    return parser._actions
 
 
 def sample(argument: Argument, text: str) -> str | bool | list[str]:
@@ -89,7 +69,7 @@ def check(parser: argparse.ArgumentParser, form: Form, text: str) -> None:
     usable = [argument for argument in form.arguments if not argument.refused and not argument.ignored]
     values = {argument.name: sample(argument, text) for argument in usable}
     namespace = vars(parser.parse_args(build(form, values)))
-    known = actions(parser, form.command)
+    known = airflow_commands.leaf(" ".join(form.command))._actions
     positional = [action for action in known if not action.option_strings]
     for argument in usable:
         if argument.flag:

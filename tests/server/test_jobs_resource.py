@@ -72,6 +72,7 @@ def test_a_job_says_all_that_is_known_of_it(make_remote: Any, old: Any) -> None:
         "stdout_bytes": 0,
         "stderr_bytes": 0,
         "output_url": f"{path}/output",
+        "files": [],
         # How the command's own request would be answered.
         "http_response_code": 422,
         "error": {"type": "CommandFailed", "message": said["error"]["message"]},

@@ -138,7 +138,7 @@ class Validator:
         self.problems.append(f"unknown argument {name[:LONGEST_NAME]!r}{hint}")
 
     def complete(self, values: Values, uploads: dict[str, FileStorage], names: dict[str, list[Any]]) -> None:
-        """Note what is missing, all of it at once, and fill in what follows from the rest."""
+        """Note what is missing or does not go together, and fill in what follows from the rest."""
         wanted = [argument.name for argument in self.form.arguments if argument.required]
         had = {*values, *uploads, *(name for name, found in names.items() if any(found))}
         missing = [name for name in wanted if name not in had]
@@ -152,12 +152,40 @@ class Validator:
             for name in one_of:
                 values.setdefault(name, first)
 
+        self.hold_apart(values)
+        self.have_answered(values)
+
+    def hold_apart(self, values: Values) -> None:
+        """Note arguments that do not go together."""
+        for names in self.form.exclusive:
+            given = [name for name in names if values.get(name, False) is not False]
+            if len(given) > 1:
+                self.problems.append(f"{' and '.join(given)} do not go together: give one of them")
+
+    def have_answered(self, values: Values) -> None:
+        """Note what the command would ask for: nobody could answer."""
+        command = " ".join(self.form.command)
+        confirm = self.form.confirm
+        if confirm is not None and not values.get(confirm.argument):
+            asks = not confirm.when or any(values.get(flag) for flag in confirm.when)
+            if asks and not any(values.get(flag) for flag in confirm.unless):
+                self.problems.append(
+                    f"`{command}` asks before it acts, and nobody can answer: give {confirm.argument}"
+                )
+        for ask in self.form.asks:
+            if ask.argument not in values and not any(values.get(flag) for flag in ask.unless):
+                instead = "".join(f" or {flag}" for flag in ask.unless)
+                self.problems.append(
+                    f"`{command}` asks for it, and nobody can answer: give {ask.argument}{instead}"
+                )
+
     def value(self, argument: Argument, found: list[Any]) -> str | bool | list[str] | FileStorage | None:
         """The value of one argument; None when it has none or a problem was noted."""
-        if argument.repeatable:
+        if argument.several:
             found = [text for item in found for text in (item if isinstance(item, list) else [item])]
             texts = [self.one(argument, item) for item in found]
-            return [text for text in texts if isinstance(text, str)] or None
+            values = [text for text in texts if isinstance(text, str)]
+            return values if values or argument.nargs == "*" else None
         if len(found) > 1:
             self.problems.append(f"{argument.name!r} is given {len(found)} times")
             return None
@@ -172,6 +200,8 @@ class Validator:
                 raise ValueError(argument.refused)
             if argument.kind is Kind.UPLOAD:
                 return self.upload(item)
+            if argument.nargs == "?" and argument.flag and item is True:
+                return True  # the option without a value
             text = self.text(argument, item)
             if text == "" and not argument.allow_empty:
                 return None
@@ -199,7 +229,7 @@ class Validator:
         """Any value as the text of one word of a command line."""
         if isinstance(item, FileStorage):
             raise ValueError("a text, not a file")
-        if isinstance(item, (dict, list)) and argument.kind is Kind.JSON_OBJECT:
+        if isinstance(item, (dict, list)) and argument.kind in (Kind.JSON, Kind.JSON_OBJECT):
             item = json.dumps(item)
         if isinstance(item, (bool, dict, list)):
             raise ValueError(f"a text, not a JSON {type(item).__name__}")
@@ -215,7 +245,7 @@ class Validator:
             raise ValueError("not valid Unicode: it holds a lone surrogate") from None
         if size > MAX_ARGUMENT_BYTES:
             raise ValueError(f"{size} bytes; an argument has at most {MAX_ARGUMENT_BYTES}")
-        if argument.two_tokens and text.startswith("-"):
+        if argument.flag and argument.own_words and text.startswith("-"):
             raise ValueError("cannot begin with -")
         return text
 
@@ -226,6 +256,8 @@ class Validator:
             raise ValueError(f"one of {', '.join(argument.choices)}")
         if kind is Kind.INTEGER and not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
             raise ValueError("a whole number is wanted")
+        if kind is Kind.NUMBER and not re.fullmatch(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?", text):
+            raise ValueError("a number is wanted")
         if kind is Kind.JSON_OBJECT:
             self.json_object(text)
         if kind is Kind.STDOUT and text != "-":

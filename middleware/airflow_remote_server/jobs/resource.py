@@ -6,13 +6,16 @@ import json
 import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from airflow_remote_server.delivery import TEXT
-from airflow_remote_server.errors import BadArguments
+from airflow_remote_server.errors import BadArguments, NotFound
 from airflow_remote_server.jobs import ACTIVE, Job, State
-from airflow_remote_server.runner.folder import STDERR, STDOUT
+from airflow_remote_server.runner.folder import FILES, STDERR, STDOUT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from airflow_remote_server.arguments import Given
     from airflow_remote_server.jobs.service import Jobs
 
@@ -70,7 +73,36 @@ def single(jobs: Jobs, job: Job, root: str) -> dict[str, Any]:
         said["http_response_code"] = 200 if error is None else error.status
         said["error"] = None if error is None else {"type": error.kind, "message": error.message}
         said["warning"] = jobs.outcome(job).message or None if error is None else None
-    return said
+    return {**said, "files": files(jobs, job, root)}
+
+
+def files(jobs: Jobs, job: Job, root: str) -> list[dict[str, Any]]:
+    """The files that a command has written for its user: name, size and where each is.
+
+    :param jobs: all of them
+    :param job: the one
+    :param root: the path of the API's prefix
+    """
+    return [
+        {"name": name, "size": size, "url": f"{url(job, root)}/files/{quote(name)}"}
+        for name, size in jobs.folder(job).files()
+    ]
+
+
+def file(jobs: Jobs, job_id: str, name: str) -> Path:
+    """Where a file that a command has written for its user is.
+
+    :param name: as ``files`` tells it
+    :raises NotFound: when there is no such job, or it has no such file
+    :raises Conflict: when the job's folder is on another machine
+    """
+    job = jobs.get(job_id)
+    jobs.refuse_elsewhere(job)
+    folder = jobs.folder(job)
+    # Only what was found by walking down from the folder: no name leads out of it.
+    if name not in {found for found, _ in folder.files()}:
+        raise NotFound(f"job {job.id} has no file {name[:80]!r}")
+    return folder.path / FILES / name
 
 
 def url(job: Job, root: str) -> str:

@@ -18,6 +18,7 @@
 ``stop``          that it shall stop; ``{"force": true}`` for at once
 ``exit.json``     its end, by the keeper's account: ``exit_code``, ``reason``, ``ended``
 ``upload-...``    files that came with the request, until the end
+``files``         a folder of files that the command writes for its user
 ``modules.json``  what the process had to import (``host``)
 ================  ======================================================================================
 
@@ -30,6 +31,7 @@ import contextlib
 import json
 import os
 import socket
+import stat
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -41,6 +43,9 @@ JOB, COMMAND, CLAIMED, KEEPER, PROCESS = "job.json", "command.json", "claimed.js
 STDOUT, STDERR, RESULT, STOP, EXIT = "stdout", "stderr", "result.json", "stop", "exit.json"
 MODULES = "modules.json"
 UPLOAD = "upload-"
+FILES = "files"
+MOST_FILES = 1000
+"""Files of a job that are told of."""
 STREAMS = (STDOUT, STDERR)
 
 
@@ -166,6 +171,26 @@ class Folder:
             return os.stat(self.path / stream).st_size  # noqa: PTH116 - as above
         except OSError:
             return 0
+
+    def written(self) -> int:
+        """Bytes that the command has printed, and written to files for its user."""
+        total = sum(self.size(stream) for stream in STREAMS)
+        return total + sum(size for _, size in self.files()) if self.has(FILES) else total
+
+    def files(self) -> list[tuple[str, int]]:
+        """The files that the command has written for its user: path below ``files``, and bytes. No links."""
+        root, found = self.path / FILES, []
+        for above, folders, names in os.walk(root):
+            folders.sort()
+            for name in sorted(names):
+                path = Path(above, name)
+                with contextlib.suppress(OSError):
+                    status = path.lstat()
+                    if stat.S_ISREG(status.st_mode):
+                        found.append((str(path.relative_to(root)), status.st_size))
+                if len(found) >= MOST_FILES:
+                    return found
+        return found
 
     def stop_wanted(self) -> str:
         """Whether it shall stop: "", ``stop`` or ``force``."""

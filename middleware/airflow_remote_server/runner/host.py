@@ -260,6 +260,7 @@ def main() -> None:
     stdout, sys.stdout = sys.stdout, sys.stderr
     import airflow.__main__  # noqa: F401 - this is what takes so long
 
+    from airflow_remote_server.catalogue.source import keep
     from airflow_remote_server.integrations import installed
     from airflow_remote_server.integrations.warm import warm_up
     from airflow_remote_server.settings import current_fingerprint
@@ -269,6 +270,8 @@ def main() -> None:
     sys.stdout = stdout
     if current_fingerprint() != given.fingerprint:
         fail("the configuration has changed since this host was asked for")
+    with contextlib.suppress(OSError):  # whoever needs it makes it then
+        keep(given.slots.parent, given.fingerprint)
     if thread_count() > 1:
         fail("Airflow or a plugin started a thread when it was imported: nothing can be forked from it")
     settle()

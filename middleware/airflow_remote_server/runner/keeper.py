@@ -227,7 +227,7 @@ class Keeper:
             kept.reason = ""  # it was done before it could be stopped; a service ends so when it is
         elif exit_code is None and not kept.reason:
             kept.reason = "lost"
-        over = sum(kept.folder.size(stream) for stream in STREAMS) > kept.limits.output_bytes
+        over = kept.folder.written() > kept.limits.output_bytes
         if over and kept.limits.run_seconds is not None:
             kept.reason = "output"
             self._cut(kept)
@@ -275,7 +275,7 @@ class Keeper:
                 kept.stop(kept.reason, force=False)
             elif now >= kept.deadline:
                 kept.stop("timed_out", force=False)
-            if sum(kept.folder.size(stream) for stream in STREAMS) > kept.limits.output_bytes:
+            if kept.folder.written() > kept.limits.output_bytes:
                 self._over_output(kept)
 
     def _over_output(self, kept: Kept) -> None:
