@@ -9,9 +9,14 @@ import importlib
 import pkgutil
 from typing import TYPE_CHECKING, Any
 
+from airflow_remote_server.integrations.rehearsal import rehearse
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Sequence
+
+MOST_CLIENTS = 4
+"""HTTP clients that certificates are loaded for: each takes some 20 ms, and half a megabyte."""
 
 
 def warm_up() -> None:
@@ -31,8 +36,10 @@ def warm_up() -> None:
         import_quietly(module.name)
     check_migrations_quickly()
     compare_log_template_quickly()
-    prepare_ssl_context()
+    prepare_ssl_contexts()
     read_metrics_registry()
+    if rows("SELECT 1") is not None:
+        rehearse()
     forget_connections()
 
 
@@ -89,6 +96,7 @@ def compare_log_template_quickly() -> None:
     the two differ, Airflow's own function has the word.
     """
     from airflow.configuration import conf
+    from airflow.exceptions import AirflowConfigException
     from airflow.utils import db
 
     original: Callable[..., None] = db.synchronize_log_template
@@ -96,7 +104,10 @@ def compare_log_template_quickly() -> None:
     def synchronize(**given: Any) -> None:
         found = rows("SELECT filename, elasticsearch_id FROM log_template ORDER BY id DESC LIMIT 1")
         keys = (("logging", "log_filename_template"), ("elasticsearch", "log_id_template"))
-        wanted = tuple(conf.get(*key, fallback=None) for key in keys)
+        try:
+            wanted = tuple(conf.get(*key) for key in keys)  # a fallback would hide a provider's default
+        except AirflowConfigException:
+            wanted = ()
         if (
             given
             or not found
@@ -111,11 +122,10 @@ def compare_log_template_quickly() -> None:
 def rows(statement: str) -> Sequence[Any] | None:
     """What Airflow's database answers; None when it cannot."""
     from airflow import settings
-    from sqlalchemy import text
 
     try:
         with settings.engine.connect() as connection:
-            return connection.execute(text(statement)).fetchall()  # type: ignore[no-any-return]
+            return connection.exec_driver_sql(statement).fetchall()  # type: ignore[no-any-return]
     except Exception:  # no database, no table, ...: Airflow knows better what to say
         return None
 
@@ -129,20 +139,36 @@ def read_metrics_registry() -> None:
     stats._get_registry()
 
 
-def prepare_ssl_context() -> None:
-    """Load the certificates once, for the HTTP client that Airflow makes in many commands and hardly uses.
+def prepare_ssl_contexts() -> None:
+    """Load the certificates before any fork, for the HTTP clients that many commands make and hardly use.
 
-    The context goes to the first client with the default arguments; any other makes its own (``httpx``).
+    Airflow 2 makes one for each of its ``auth_backends`` (``airflow.api.client``), and a client has a context
+    for itself and one for each proxy. As many are ready, each for one use; they are kept, since to free one
+    takes time as well. What is asked for in any other way is made as ever (``httpx``).
     """
+    from airflow.configuration import conf
+
     try:
+        import httpx
         from httpx._transports import default as transports
     except ImportError:
         return
     original: Callable[..., ssl.SSLContext] = transports.create_ssl_context
     usual: dict[str, Any] = {"verify": True, "cert": None, "trust_env": True}
-    ready = [original(**usual)]
+    ready: list[ssl.SSLContext] = []
 
-    def create(**asked: Any) -> ssl.SSLContext:
-        return ready.pop() if ready and {**usual, **asked} == usual else original(**asked)
+    def prepare(**asked: Any) -> ssl.SSLContext:
+        ready.append(original(**asked))
+        return ready[-1]
 
-    transports.create_ssl_context = create
+    transports.create_ssl_context = prepare
+    try:
+        for _ in conf.get("api", "auth_backends", fallback="one").split(",")[:MOST_CLIENTS]:
+            httpx.Client().close()
+    finally:
+        unused = iter(ready)
+
+        def create(**asked: Any) -> ssl.SSLContext:
+            return (next(unused, None) if {**usual, **asked} == usual else None) or original(**asked)
+
+        transports.create_ssl_context = create
