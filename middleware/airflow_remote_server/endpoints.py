@@ -269,24 +269,22 @@ def safe_name(path: str) -> str:
 
 
 def outputs(plan: Plan, folder: Path) -> dict[str, str]:
-    """Where the command is to write the files that it writes for its user.
+    """Where the command is to write the files that it writes for its user: it works in their folder.
 
     :param plan: with the names that the user gave them
     :param folder: the job's folder
     :returns: the path of each, by argument name
     :raises OSError: when their folder cannot be made
     """
-    paths, root = {}, folder / FILES
+    paths = {}
     for argument in plan.form.arguments:
         value = plan.values.get(argument.name)
         if argument.kind is Kind.FOLDER:
-            paths[argument.name] = str(
-                root
-            )  # also when none was given: Airflow's default is a folder of its own
+            paths[argument.name] = "."  # also when none was given: Airflow's default is a folder of its own
         elif argument.kind is Kind.DOWNLOAD and value not in (None, "-"):
-            paths[argument.name] = str(root / (safe_name(str(value)) or "file"))
+            paths[argument.name] = safe_name(str(value)) or "file"
     if paths:
-        root.mkdir(0o700)
+        (folder / FILES).mkdir(0o700)
     return paths
 
 

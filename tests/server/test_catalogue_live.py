@@ -173,7 +173,6 @@ def test_a_former_name_is_answered_with_today_s(made: Catalogue, major: int) -> 
             ("dags backfill", "backfill create"),
             ("webserver", "api-server"),
             ("tasks run", "tasks test"),
-            ("users create", "apache-airflow-providers-fab"),
         ):
             with pytest.raises(NotInThisAirflow, match=new):
                 made.find(old)
@@ -191,7 +190,19 @@ def test_former_names_lead_to_commands_that_are_there(made: Catalogue) -> None:
     for old, today in made.renamed.items():
         assert old not in made.endpoints
         named = [name for name in [*made.endpoints, *groups] if name and name in today]
-        assert named or "pip install" in today or "executor" in today, (old, today)
+        assert named, (old, today)
+
+
+def test_what_this_airflow_could_have_is_answered_with_what_it_needs(major: int) -> None:
+    description = airflow_commands.description()
+    without = [command for command in description["commands"] if not command["name"].startswith("celery ")]
+    groups = [group for group in description["groups"] if group["name"] != "celery"]
+    made = catalogue({**description, "commands": without, "groups": groups}, Policy())
+    with pytest.raises(NotInThisAirflow, match="it needs a Celery executor"):
+        made.find("celery list-workers")
+    if major >= 3:
+        with pytest.raises(NotInThisAirflow, match="apache-airflow-providers-fab"):
+            made.find("users create")
 
 
 def test_the_etag_changes_with_policy_and_commands() -> None:

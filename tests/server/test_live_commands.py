@@ -189,6 +189,8 @@ def test_a_file_is_sent_and_one_comes_back(remote: Remote, run: Any) -> None:
     [file] = response.json["files"]
     assert file["name"] == "all_of_it.json"
     assert "variables export -- ../out/all of it.json" in response.json["airflow_cmd"].replace("'", "")
+    assert response.json["stdout"].strip().endswith("all_of_it.json.")
+    assert "/jobs/" not in response.json["stdout"]
     job_id = response.json["job"]["id"]
     assert file["url"] == f"/admin/rest_api/api/v1.0/jobs/{job_id}/files/all_of_it.json"
     got = remote(f"jobs/{job_id}/files/all_of_it.json")

@@ -11,7 +11,8 @@
                    "confirm": {"argument": "yes", "when": [], "unless": ["dry_run"]},
                    "asks": [{"argument": "password", "unless": ["use_random_password"]}],
                    "refused": ""}, ...],
-     "renamed": {"dags backfill": "backfill create", ...}}
+     "renamed": {"dags backfill": "backfill create", ...},
+     "missing": {"celery": "a Celery executor ...", ...}}
 
 An argument is ``name`` (as a request has it), ``flags`` (its option strings; none for a positional one),
 ``off`` (of a flag with two forms the one for no), ``kind`` (``Kind``), ``nargs`` (as argparse has it),
@@ -40,6 +41,7 @@ def document(
     groups: Iterable[Mapping[str, Any]],
     endpoints: Iterable[Endpoint],
     renamed: Mapping[str, str],
+    missing: Mapping[str, str],
 ) -> dict[str, Any]:
     """The catalogue.
 
@@ -47,6 +49,7 @@ def document(
     :param groups: name, help and description of each
     :param endpoints: the live commands
     :param renamed: names of former Airflows, and today's
+    :param missing: groups and commands that this Airflow could have, and what they need
     """
     return {
         "format": FORMAT,
@@ -54,6 +57,7 @@ def document(
         "groups": [dict(group) for group in groups],
         "commands": [command(endpoint) for endpoint in endpoints],
         "renamed": dict(renamed),
+        "missing": dict(missing),
     }
 
 

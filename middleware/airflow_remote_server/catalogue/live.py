@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_remote_server.catalogue import traits
 from airflow_remote_server.catalogue.document import document
 from airflow_remote_server.catalogue.policy import ARGUMENTS
-from airflow_remote_server.catalogue.renames import renamed
+from airflow_remote_server.catalogue.renames import missing, renamed
 from airflow_remote_server.catalogue.spec import Argument, Endpoint, Form, Kind
 from airflow_remote_server.catalogue.validation import nearest
 from airflow_remote_server.errors import NotFound, NotInThisAirflow
@@ -29,6 +29,7 @@ class Catalogue:
     :param airflow: the installed version
     :param endpoints: by the command's words
     :param renamed: names of former Airflows, and today's
+    :param missing: groups and commands that this Airflow could have, and what they need
     :param text: the catalogue for clients, JSON
     :param etag: of that text
     """
@@ -36,6 +37,7 @@ class Catalogue:
     airflow: str
     endpoints: Mapping[str, Endpoint]
     renamed: Mapping[str, str]
+    missing: Mapping[str, str]
     text: bytes
     etag: str
 
@@ -43,15 +45,17 @@ class Catalogue:
         """The endpoint of a command.
 
         :param name: its words after ``airflow``
-        :raises NotInThisAirflow: when a former Airflow had it
+        :raises NotInThisAirflow: when a former Airflow had it, or another one has it
         :raises NotFound: naming the nearest
         """
         endpoint = self.endpoints.get(name)
         if endpoint is not None:
             return endpoint
-        today = self.renamed.get(name) or self.renamed.get(name.partition(" ")[0])
-        if today:
-            raise NotInThisAirflow(f"Airflow {self.airflow} has no `{name[:80]}`; use {today}")
+        needed = self.missing.get(name.partition(" ")[0])
+        if name in self.renamed:
+            raise NotInThisAirflow(f"Airflow {self.airflow} has no `{name}`; use {self.renamed[name]}")
+        if needed:
+            raise NotInThisAirflow(f"this Airflow has no `{name[:80]}`: it needs {needed}")
         raise NotFound(f"Airflow {self.airflow} has no command {name[:80]!r}{nearest(name, self.endpoints)}")
 
 
@@ -86,10 +90,12 @@ def catalogue(description: Mapping[str, Any], policy: Policy) -> Catalogue:
     """
     endpoints = {command["name"]: endpoint(command, policy) for command in description["commands"]}
     groups = [group for group in description["groups"] if group["name"] not in endpoints]
-    former = renamed(description, {*endpoints, *(group["name"] for group in groups)})
-    said = document(description["airflow"], groups, endpoints.values(), former)
+    known = {*endpoints, *(group["name"] for group in groups)}
+    former, absent = renamed(description, known), missing(known)
+    said = document(description["airflow"], groups, endpoints.values(), former, absent)
     text = json.dumps(said, ensure_ascii=False).encode("utf-8", "backslashreplace")
-    return Catalogue(description["airflow"], endpoints, former, text, hashlib.sha256(text).hexdigest()[:32])
+    etag = hashlib.sha256(text).hexdigest()[:32]
+    return Catalogue(description["airflow"], endpoints, former, absent, text, etag)
 
 
 def endpoint(command: Mapping[str, Any], policy: Policy) -> Endpoint:

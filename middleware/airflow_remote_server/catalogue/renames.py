@@ -50,15 +50,19 @@ CELERY = "a Celery executor ([core] executor) and apache-airflow-providers-celer
 KUBERNETES = "a Kubernetes executor ([core] executor) and apache-airflow-providers-cncf-kubernetes"
 
 NEAREST = {
+    "run": "tasks test, dags trigger and tasks clear",
+    "tasks run": "tasks test, dags trigger and tasks clear",
+}
+"""What has no equivalent any more, and the nearest there is."""
+
+NEEDS = {
     "celery": CELERY,
     "kubernetes": KUBERNETES,
     "roles": FAB,
-    "run": "tasks test, dags trigger and tasks clear",
     "sync-perm": FAB,
-    "tasks run": "tasks test, dags trigger and tasks clear",
     "users": FAB,
 }
-"""What has no equivalent here: the nearest there is, or what it needs. A group stands for its commands."""
+"""Groups and commands that are not in every Airflow, and what they need."""
 
 
 def renamed(description: Mapping[str, Any], known: Collection[str]) -> dict[str, str]:
@@ -75,3 +79,11 @@ def renamed(description: Mapping[str, Any], known: Collection[str]) -> dict[str,
     for old, nearest in NEAREST.items():
         found.setdefault(old, nearest)
     return {old: new for old, new in sorted(found.items()) if old not in known}
+
+
+def missing(known: Collection[str]) -> dict[str, str]:
+    """Groups and commands that the installed Airflow could have, and what they need.
+
+    :param known: names of its commands and groups
+    """
+    return {name: needed for name, needed in NEEDS.items() if name not in known}

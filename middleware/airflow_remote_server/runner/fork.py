@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from airflow_remote_server.runner.child import call, load, set_title
-from airflow_remote_server.runner.folder import JOB, MODULES, PROCESS, RESULT, STDERR, STDOUT
+from airflow_remote_server.runner.folder import FILES, JOB, MODULES, PROCESS, RESULT, STDERR, STDOUT
 from airflow_remote_server.runner.locks import start_ticks
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def become_command(folder: Folder) -> NoReturn:
         redirect(folder.path)
         pid = os.getpid()
         folder.write(PROCESS, {"pid": pid, "began": time.time(), "ticks": start_ticks(pid)})
-        os.chdir(folder.path)
+        os.chdir(folder.path / FILES if folder.has(FILES) else folder.path)
         set_title(folder.read(JOB)["title"])
         command = folder.take_command()
         random.seed()
