@@ -61,7 +61,7 @@ setup(
         "airflow_remote": ["py.typed", "*.json"],
         "airflow_remote_server": ["py.typed", "**/*.json", "web/*.html", "web/*.css", "web/*.js"],
     },
-    install_requires=["click>=8.1", "requests>=2.28"],
+    install_requires=["click>=8.1", "platformdirs>=3", "requests>=2.28"],
     extras_require={"server": ["werkzeug>=3.1", "jinja2>=3.1", "a2wsgi>=1.10"]},
     entry_points={
         "console_scripts": ["airflow-remote = airflow_remote.cli:main"],

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any, Union
 
 from airflow_remote.errors import UnusableError
 from airflow_remote.files import Upload
+from airflow_remote.progress import silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from contextlib import ExitStack
+
+    from airflow_remote.progress import Progress
 
 Value = Union[None, str, bool, int, float, "Mapping[str, Any]", "Sequence[Any]", "os.PathLike[str]"]
 """A text, a number, a flag, JSON, several values, or the path of a file to send. None: not given."""
@@ -62,11 +65,12 @@ class Multipart:
 Body = Union[bytes, Multipart]
 
 
-def encode(arguments: Mapping[str, Value], files: ExitStack) -> tuple[Body, str]:
+def encode(arguments: Mapping[str, Value], files: ExitStack, progress: Progress = silent) -> tuple[Body, str]:
     """Make a body, and say what type it is.
 
     :param arguments: by name; what is None is not sent
     :param files: gets the files that are opened, to close them
+    :param progress: sees the files go
     :raises UnusableError: when a value cannot be sent, or a file is not there
     :raises LocalFileError: when a file cannot be read
     """
@@ -78,7 +82,7 @@ def encode(arguments: Mapping[str, Value], files: ExitStack) -> tuple[Body, str]
             fields += [(name, _text(name, item)) for item in _items(value)]
     if not paths:
         return json.dumps(given).encode(), "application/json"
-    uploads = [(name, files.enter_context(Upload(path))) for name, path in paths.items()]
+    uploads = [(name, files.enter_context(Upload(path, progress))) for name, path in paths.items()]
     form = Multipart(fields, uploads)
     return form, form.content_type
 

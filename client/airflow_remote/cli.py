@@ -17,12 +17,14 @@ import click
 
 from airflow_remote import __version__, output
 from airflow_remote.address import DEFAULT_URL
-from airflow_remote.commands import Commands, canonical
+from airflow_remote.cache import FOLDER
+from airflow_remote.commands import canonical
 from airflow_remote.errors import ClosedPipeError, RemoteError
 from airflow_remote.exit_status import ExitStatus
 from airflow_remote.invocation import Invocation, status_of
 from airflow_remote.output import PROGRAM, note
 from airflow_remote.transport import DEFAULT_TIMEOUT
+from airflow_remote.tree import Commands
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +36,17 @@ COMPLETION = "_AIRFLOW_REMOTE_COMPLETE"
 class Program(Commands):
     """The commands, with the program's own help around them."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the global options, and note those that the server is reached with.
+
+        Before click does: its help, which lists the server's commands, is shown as soon as it is asked for.
+        """
+        if ctx.obj is not None:
+            with contextlib.suppress(click.UsageError):
+                given, _, _ = self.make_parser(ctx).parse_args(args=list(args))
+                settle(ctx.obj, given)
+        return super().parse_args(ctx, args)
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write about the environment and the exit statuses."""
         with formatter.section("Environment"):
@@ -41,6 +54,10 @@ class Program(Commands):
                 [
                     ("AIRFLOW_REMOTE_URL", "as --url"),
                     ("AIRFLOW_REMOTE_TOKEN", "as --token, and not seen in a list of processes as that is"),
+                    (
+                        FOLDER,
+                        "where it is kept which commands a server has, instead of the user's cache folder",
+                    ),
                     (DEBUG, "1 shows the traceback of a failure"),
                 ]
             )
@@ -54,7 +71,8 @@ class Program(Commands):
     cls=Program,
     name=PROGRAM,
     no_args_is_help=False,
-    help="Run a command of Apache Airflow on a remote Airflow, as if it were here.\n\n"
+    help="Run a command of Apache Airflow on a remote Airflow, as if it were here: what works behind airflow "
+    "works behind airflow-remote.\n\n"
     "Names of commands and options can be written with - or _. What begins with - and is no option "
     "goes behind --, or behind = as in --conf=-x.",
     context_settings={
@@ -89,6 +107,18 @@ def program(
     invocation.timeout = timeout
     invocation.as_json = as_json
     invocation.detach = detach
+
+
+def settle(invocation: Invocation, given: dict[str, object]) -> None:
+    """Note how the server is reached, by options or by the environment.
+
+    :param given: options as they stand on the command line
+    """
+    environment = os.environ
+    invocation.url = str(given.get("url", environment.get("AIRFLOW_REMOTE_URL") or DEFAULT_URL))
+    invocation.token = str(given.get("token", environment.get("AIRFLOW_REMOTE_TOKEN", "")))
+    with contextlib.suppress(ValueError):
+        invocation.timeout = float(str(given.get("timeout", DEFAULT_TIMEOUT)))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -136,7 +166,7 @@ def run(argv: list[str], invocation: Invocation) -> int:
     if instruction:
         from click.shell_completion import shell_complete
 
-        return shell_complete(program, {}, PROGRAM, COMPLETION, instruction)
+        return shell_complete(program, {"obj": invocation}, PROGRAM, COMPLETION, instruction)
     try:
         # Not program.main(): click would turn a closed pipe into the exit status 1.
         with program.make_context(PROGRAM, argv, obj=invocation) as context:

@@ -1,5 +1,4 @@
-"""The commands of the program: the classic ones, built from the table that the server's endpoints come from;
-and the group ``job``.
+"""The classic commands, built from the table that the server's endpoints come from.
 
 A command is made when its name is asked for, so a start costs one small JSON file. Names of commands and
 options are the same with ``-`` and with ``_``. What a command line means for the server is worked out by
@@ -10,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Optional
@@ -74,10 +72,6 @@ METAVARS = {
     "log_path": "PATH",
 }
 
-JOB = "job"
-JOB_SUMMARY = "List jobs on the server; show, follow, wait for or stop one"
-"""Every command is a job there. This is no endpoint: it is about what endpoints have begun."""
-
 FORM = "form_"
 """Stands before a form's name among click's parameters, where an argument may have the same name."""
 
@@ -94,52 +88,41 @@ def canonical(word: str) -> str:
     return word.replace("-", "_")
 
 
-class Commands(click.Group):
-    """The commands by name, each made when it is asked for."""
+def find(word: str) -> Entry | None:
+    """The endpoint of a name or an alias; None when there is none."""
+    name = canonical(word)
+    for endpoint in table().values():
+        if name == endpoint["name"] or name in endpoint["aliases"]:
+            return endpoint
+    return None
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """All names, without aliases, in the order of the help."""
-        listed = [name for _, names in SECTIONS for name in names if name in table()]
-        return [*listed, *(name for name in table() if name not in listed), JOB]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of a name or an alias; None when there is none."""
-        name = canonical(cmd_name)
-        for endpoint in table().values():
-            if name == endpoint["name"] or name in endpoint["aliases"]:
-                return Classic(endpoint)
-        if name == JOB:
-            from airflow_remote.job_commands import job
+def listed() -> list[str]:
+    """All names, without aliases, in the order of the help."""
+    names = [name for _, names in SECTIONS for name in names if name in table()]
+    return [*names, *(name for name in table() if name not in names)]
 
-            return job
-        return None
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that a command line begins with.
+def spellings() -> list[str]:
+    """All names and aliases."""
+    return [name for entry in table().values() for name in (entry["name"], *entry["aliases"])]
 
-        :raises click.UsageError: naming the nearest
-        """
-        command = self.get_command(ctx, args[0])
-        if command is None and not ctx.resilient_parsing:
-            known = [name for entry in table().values() for name in (entry["name"], *entry["aliases"])]
-            close = get_close_matches(canonical(args[0])[:100], [*known, JOB], n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise click.UsageError(f"no such command: {args[0]!r}{hint}", ctx)
-        return args[0], command, args[1:]
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the commands by what they are about."""
-        rest = [name for name in self.list_commands(ctx) if name != JOB]
-        for title, names in (*SECTIONS, ("Others", tuple(rest))):
-            rows = [(name, _summary(table()[name])) for name in names if name in rest]
-            rest = [name for name in rest if name not in names]
-            if rows:
-                with formatter.section(title):
-                    formatter.write_dl(rows)
-        with formatter.section("Commands that run, or have run"):
-            formatter.write_dl([(JOB, JOB_SUMMARY)])
+def write_all(formatter: click.HelpFormatter) -> None:
+    """Write the commands by what they are about."""
+    rest = listed()
+    for title, names in (*SECTIONS, ("Others", tuple(rest))):
+        rows = [(name, _summary(table()[name])) for name in names if name in rest]
+        rest = [name for name in rest if name not in names]
+        if rows:
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+def write_names(formatter: click.HelpFormatter) -> None:
+    """Write the commands in a few lines, beside those that Airflow has today."""
+    with formatter.section("Commands as in Airflow 1.x"):
+        formatter.write_text(", ".join(listed()))
 
 
 class Classic(click.Command):

@@ -40,6 +40,12 @@ class UnusableError(RemoteError):
     exit_status = ExitStatus.USAGE
 
 
+class UnsupportedNameError(RemoteError):
+    """Raised before anything is sent, for a command that the server's Airflow has under another name."""
+
+    exit_status = ExitStatus.UNSUPPORTED
+
+
 class LocalFileError(RemoteError):
     """Raised when a file of this machine, or standard output, cannot be read or written."""
 

@@ -1,4 +1,4 @@
-"""Files of this machine: those that are sent, and the one that a command's output goes to."""
+"""Files of this machine: those that are sent, and those that get what a command has printed or written."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from airflow_remote.errors import LocalFileError, UnusableError
+from airflow_remote.progress import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
+
+    from airflow_remote.progress import Progress
 
 BLOCK_BYTES = 1 << 16
 
@@ -23,12 +26,14 @@ class Upload:
     """A file to be sent; a context manager that closes it.
 
     :param path: the file; a pipe is read to its end first, since the length must be known
+    :param progress: sees its blocks go
     :raises UnusableError: when there is no such file
     :raises LocalFileError: when it cannot be read
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], progress: Progress = silent) -> None:
         self.path = Path(path)
+        self._progress = progress
         self.stream: BinaryIO | None = None
         try:
             if self.path.is_dir():
@@ -39,7 +44,8 @@ class Upload:
                 self.stream = _spooled(self.stream)
             self.size = os.fstat(self.stream.fileno()).st_size
         except (FileNotFoundError, NotADirectoryError, ValueError):
-            raise UnusableError(f"there is no file {_shown(path)}") from None
+            hint = "; standard input is /dev/stdin" if os.fspath(path) == "-" else ""
+            raise UnusableError(f"there is no file {_shown(path)}{hint}") from None
         except OSError as error:
             self.close()
             raise LocalFileError(f"cannot read {_shown(path)}: {error.strerror}") from error
@@ -62,6 +68,9 @@ class Upload:
 
         :raises LocalFileError: when it cannot be read, or has become shorter: another size has been promised
         """
+        return self._progress(f"Sending {self.path.name}", self.size, self._blocks())
+
+    def _blocks(self) -> Iterator[bytes]:
         assert self.stream is not None  # noqa: S101 (for the type checker)
         left = self.size
         self.stream.seek(0)
@@ -77,7 +86,7 @@ class Upload:
 
 
 class Export:
-    """A file that gets a command's output, whole or not at all; a context manager.
+    """A file that gets what comes from the server, whole or not at all; a context manager.
 
     It is opened before the command is run, so that nothing is run for a file that cannot be written. What is
     not a regular file, as ``/dev/null`` or a pipe, is written to directly.
@@ -119,9 +128,23 @@ class Export:
         :param text: all of it
         :raises LocalFileError: when it cannot be written
         """
+        self.fill([text.encode("utf-8", "backslashreplace")])
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the content can be written anew when it did not come to its end."""
+        return self._partial is not None
+
+    def fill(self, blocks: Iterable[bytes]) -> None:
+        """Write the content, and give the file its name; what reading the blocks raises goes on.
+
+        :param blocks: all of it
+        :raises LocalFileError: when it cannot be written
+        """
         with self._errors():
             with (self._partial or self._target).open("wb") as file:
-                file.write(text.encode("utf-8", "backslashreplace"))
+                for block in blocks:
+                    file.write(block)
                 if self._partial is not None:
                     file.flush()
                     os.fsync(file.fileno())

@@ -12,11 +12,16 @@ from airflow_remote.client import Client, Job, Result
 from airflow_remote.errors import AnsweredError, CommandFailedError, RemoteError, UnusableError
 from airflow_remote.exit_status import ExitStatus, of_command
 from airflow_remote.files import Export
+from airflow_remote.known import Known
 from airflow_remote.output import note
-from airflow_remote.transport import DEFAULT_TIMEOUT
+from airflow_remote.progress import bar
+from airflow_remote.transport import DEFAULT_TIMEOUT, Transport
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from airflow_remote.body import Value
+    from airflow_remote.catalogue import Command
     from airflow_remote.transcript import OnOutput
 
 
@@ -40,9 +45,14 @@ class Invocation:
     detach: bool = False
     job: Job | None = None
     watched: str = ""
+    known: Known = field(init=False, repr=False)
+    """The server's commands."""
+
+    def __post_init__(self) -> None:
+        self.known = Known(lambda: Transport(self.url, self.token, self.timeout), self.say)
 
     def __call__(self, name: str, arguments: dict[str, Value], destination: str | None) -> int:
-        """Run a command and write what it prints, as it comes.
+        """Run a classic command and write what it prints, as it comes.
 
         :param name: the endpoint
         :param arguments: by name
@@ -65,22 +75,63 @@ class Invocation:
                 export,
             )
 
+    def live(self, command: Command, given: dict[str, Any]) -> int:
+        """Run a live command, write what it prints, as it comes, and fetch the files that it has written.
+
+        :param command: its entry in the catalogue
+        :param given: values by the arguments' names, as ``parsing`` gives them
+        :returns: the exit status
+        :raises RemoteError: when it did not work, and a line of ours is to be written about it
+        """
+        from airflow_remote.arrivals import Arrivals, uploads
+        from airflow_remote.prompts import answered
+
+        client = self.client()
+        with Arrivals(command, given) as arrivals:
+            arguments = {**uploads(command, answered(command, given, self.url)), **arrivals.names}
+            if self.detach:
+                later = (
+                    "; fetch its files when it has ended: airflow-remote job download {}" if arrivals else ""
+                )
+                return self.detached(client, command.name, arguments, live=True, later=later)
+
+            def fetch(result: Result) -> None:
+                if arrivals:
+                    arrivals.fetch(result.files, lambda file, export: client.fetch(result, file, export))
+
+            return self.shown(
+                lambda on_output: client.run(
+                    command.name, arguments, on_output=on_output, on_start=self.started, live=True
+                ),
+                finish=fetch,
+            )
+
     def client(self) -> Client:
         """The server.
 
         :raises UnusableError: when the global options cannot be used
         """
-        return Client(self.url, self.token, self.timeout, lambda line: note(self.masked(line)))
+        return Client(self.url, self.token, self.timeout, self.say, bar, self.known.heard)
+
+    def say(self, line: str) -> None:
+        """Say a line of our own, without the token."""
+        note(self.masked(line))
 
     def started(self, job: Job) -> None:
         """Note the job that ends with this program."""
         self.job = job
 
-    def shown(self, run: Callable[[OnOutput | None], Result], export: Export | None = None) -> int:
+    def shown(
+        self,
+        run: Callable[[OnOutput | None], Result],
+        export: Export | None = None,
+        finish: Callable[[Result], None] = lambda result: None,
+    ) -> int:
         """Run something, and write what it prints and what it ends with.
 
         :param run: gets what is to be called with output as it comes; None when it is not to be written so
         :param export: the file that gets its output in the end
+        :param finish: gets the result when it is good, after all else has been written
         :returns: the exit status
         :raises RemoteError: when it did not work, and a line of ours is to be written about it
         """
@@ -93,13 +144,14 @@ class Invocation:
             export.write(result.stdout or "")
         if self.as_json:
             output.document(result.envelope)
-            return ExitStatus.OK
-        if export is not None:
-            output.to_stderr(result.stderr or "")
-        elif result.stdout is None and result.output:
-            output.to_stdout(f"{result.output}\n")
-        if result.warning:
-            note(f"warning: {result.warning}")
+        else:
+            if export is not None:
+                output.to_stderr(result.stderr or "")
+            elif result.stdout is None and result.output:
+                output.to_stdout(f"{result.output}\n")
+            if result.warning:
+                note(f"warning: {result.warning}")
+        finish(result)
         return ExitStatus.OK
 
     def failed(self, error: AnsweredError, live: bool) -> int:
@@ -119,13 +171,22 @@ class Invocation:
             return status_of(error)
         raise error
 
-    def detached(self, client: Client, name: str, arguments: dict[str, Value]) -> int:
+    def detached(
+        self,
+        client: Client,
+        name: str,
+        arguments: dict[str, Value],
+        live: bool | None = None,
+        later: str = "",
+    ) -> int:
         """Have a command run, and write its job's id; or what was answered, when there is none.
 
+        :param live: as ``Client.run`` has it
+        :param later: what else is to be said, of the job whose id is filled in
         :raises RemoteError: when it was not run
         """
         try:
-            result = client.run(name, arguments, wait=False)
+            result = client.run(name, arguments, wait=False, live=live)
         except AnsweredError as error:
             if error.result.job is None:
                 return self.failed(error, live=False)
@@ -136,6 +197,8 @@ class Invocation:
                 output.to_stderr(result.stderr or "")
             return self.shown(lambda on_output: result)
         output.to_stdout(f"{result.job['id']}\n")
+        if later:
+            note(f"job {result.job['id']} runs{later.format(result.job['id'])}")
         return ExitStatus.OK
 
     def interrupted(self) -> str:

@@ -1,4 +1,4 @@
-"""The commands ``job list``, ``show``, ``output``, ``wait`` and ``stop``: what the server runs or has run.
+"""The commands ``job list``, ``show``, ``output``, ``files`` and so on: what the server runs or has run.
 
 They are called with a context whose object is the program's ``Invocation``.
 """
@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from airflow_remote import output
-from airflow_remote.commands import JOB_SUMMARY, canonical
+from airflow_remote.commands import canonical
 from airflow_remote.exit_status import ExitStatus
 from airflow_remote.output import one_line
+from airflow_remote.tree import JOB_SUMMARY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_remote.client import Job
     from airflow_remote.invocation import Invocation
+    from airflow_remote.result import Result
 
 STATES = ("queued", "running", "succeeded", "failed", "stopped", "timed_out", "lost")
 COLUMNS = ("id", "state", "exit_code", "created", "seconds", "command")
@@ -111,7 +113,47 @@ def wait(ctx: click.Context, job_id: str) -> None:
     """Do as if the job were a command that has been run just now."""
     invocation: Invocation = ctx.find_root().obj
     invocation.watched = job_id
-    ctx.exit(invocation.shown(invocation.client().job(job_id).wait))
+
+    def tell(result: Result) -> None:
+        if result.files:
+            invocation.say(
+                f"it has written {len(result.files)} file(s): airflow-remote job download {job_id}"
+            )
+
+    ctx.exit(invocation.shown(invocation.client().job(job_id).wait, finish=tell))
+
+
+@job.command("files", help="List the files that a job has written.")
+@given_id
+@in_format
+@click.pass_obj
+def list_files(invocation: Invocation, job_id: str, form: str) -> None:
+    """Write a table, or JSON."""
+    found = invocation.client().job(job_id).files()
+    if form == "json" or invocation.as_json:
+        output.document({"files": [file._asdict() for file in found]})
+        return
+    output.to_stdout(_table([("SIZE", "NAME"), *((str(file.size), file.name) for file in found)]))
+
+
+@job.command(
+    short_help="Fetch the files that a job has written.",
+    help="Fetch the files that a job has written, and print their names.",
+)
+@given_id
+@click.option("--to", "folder", default=".", metavar="DIR", help="Where to; made when it is not there [.].")
+@click.pass_obj
+def download(invocation: Invocation, job_id: str, folder: str) -> None:
+    """Fetch all of them."""
+    from pathlib import Path
+
+    from airflow_remote.arrivals import check_folder, into
+
+    check_folder(Path(folder))
+    found = invocation.client().job(job_id)
+    files = found.files()
+    into(Path(folder), files, found.fetch)
+    output.to_stdout("".join(f"{file.name}\n" for file in files))
 
 
 @job.command(

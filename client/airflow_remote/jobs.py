@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Callable
 
 from airflow_remote.errors import UnusableError
 from airflow_remote.events import STREAMS
+from airflow_remote.files import Export
 from airflow_remote.following import Tail, follow
 from airflow_remote.patience import Patience
+from airflow_remote.progress import silent
+from airflow_remote.remote_files import RemoteFile, download, listed
 from airflow_remote.resources import Resources
 from airflow_remote.result import ACTIVE, accepted
 from airflow_remote.transcript import OnOutput, Transcript
@@ -16,6 +20,7 @@ from airflow_remote.transcript import OnOutput, Transcript
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from airflow_remote.progress import Progress
     from airflow_remote.result import Result
     from airflow_remote.transport import Transport
 
@@ -30,11 +35,19 @@ class Job:
     :param transport: how the server is reached
     :param document: what is known of the job, as the API shows it; an ``id`` at least
     :param say: gets lines for the user about what is tried again
+    :param progress: sees the blocks of files that are fetched
     """
 
-    def __init__(self, transport: Transport, document: Mapping[str, Any], say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        document: Mapping[str, Any],
+        say: Callable[[str], None],
+        progress: Progress = silent,
+    ) -> None:
         self._transport = transport
         self._say = say
+        self._progress = progress
         self.document = document
 
     def __repr__(self) -> str:
@@ -109,6 +122,38 @@ class Job:
             else:
                 while data := tail.read(stream):
                     yield data
+
+    def files(self) -> list[RemoteFile]:
+        """The files that it has written, as far as it has ended.
+
+        :raises NotTheApiError: also when one has a name that could lead elsewhere
+        """
+        return listed(self.refresh().document.get("files"))
+
+    def download(self, name: str, path: str | os.PathLike[str]) -> None:
+        """Fetch a file that it has written.
+
+        :param name: its name there
+        :param path: the file here, which is written whole or not at all
+        :raises UnusableError: when it has no such file
+        :raises LocalFileError: when it cannot be written
+        """
+        for file in self.files():
+            if file.name == name:
+                with Export(os.fspath(path)) as export:
+                    self.fetch(file, export)
+                return
+        raise UnusableError(f"job {self.id} has no file {name[:80]!r}")
+
+    def fetch(self, file: RemoteFile, export: Export) -> None:
+        """Fetch a file that it is known to have written.
+
+        :param file: which
+        :param export: gets its content
+        :raises LocalFileError: when it cannot be written
+        """
+        with self._resources() as resources:
+            download(resources, self.id, file, export, Patience(self._say), self._progress)
 
     def stop(self, force: bool = False) -> Job:
         """Ask for its end, and do not wait for it; the same object, as it is then.

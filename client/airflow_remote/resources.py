@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from airflow_remote.errors import UnusableError
 from airflow_remote.result import JOB_ID, accepted, is_job, understood
-from airflow_remote.transport import JSON, TEXT, Request, not_the_api
+from airflow_remote.transport import BYTES, JSON, TEXT, Request, not_the_api
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from airflow_remote.transport import Answer, Connection, Response
 
@@ -70,6 +72,19 @@ class Resources:
                 return answer.whole()
             raise self._error(_json(answer))
 
+    @contextmanager
+    def file(self, job_id: str, name: str) -> Iterator[Answer]:
+        """A file that a job has written; its content has not been read yet.
+
+        :param job_id: its id
+        :param name: of the file, as ``remote_files`` has checked it
+        """
+        path = f"{_path(job_id)}/files/{quote(name, safe='/')}"
+        with self._connection.open(Request("GET", path, f"{BYTES}, {JSON};q=0.5")) as answer:
+            if answer.status != 200 or answer.kind != BYTES:
+                raise self._error(_json(answer))
+            yield answer
+
     def stop(self, job_id: str, force: bool) -> Mapping[str, Any]:
         """Ask for a job's end, without waiting for it.
 
@@ -101,7 +116,7 @@ class Resources:
 def _json(answer: Answer) -> Response:
     if answer.status == 200:
         raise not_the_api(
-            answer.url, answer.status, f"{answer.kind[:40] or 'no content type'}, not a job's output"
+            answer.url, answer.status, f"{answer.kind[:40] or 'no content type'}, not what a job has made"
         )
     return answer.json()
 

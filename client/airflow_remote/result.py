@@ -15,6 +15,7 @@ from airflow_remote.errors import (
     RefusedError,
     for_http_status,
 )
+from airflow_remote.remote_files import RemoteFile, listed
 from airflow_remote.transport import not_the_api
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 TOKEN_FAILED = "Token Authentication Failed"  # noqa: S105 (a message)
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
+TRIGGERS = ("trigger_dag", "dags trigger")
+"""What makes a run, and tells its id."""
 ACTIVE = ("queued", "running")
 """The states of a job that has not ended."""
 
@@ -81,6 +84,14 @@ class Result:
         """The command's job on the server: ``id``, ``state``, ``kind``, ...; None when it has none."""
         job = self.envelope.get("job")
         return job if is_job(job) else None
+
+    @property
+    def files(self) -> list[RemoteFile]:
+        """The files that the command has written, on the server; see ``Job.download``.
+
+        :raises NotTheApiError: when one has a name that could lead elsewhere
+        """
+        return listed(self.envelope.get("files")) if self.job is not None else []
 
     @property
     def ok(self) -> bool:
@@ -148,8 +159,9 @@ def of_job(job: Mapping[str, Any], stdout: str, stderr: str) -> Result:
         "stdout": stdout,
         "stderr": stderr,
         "result": found,
-        "dag_run_id": _dag_run_id(found) if job.get("name") == "trigger_dag" else None,
+        "dag_run_id": _dag_run_id(found) if job.get("name") in TRIGGERS else None,
         "error": None if good else {"type": "CommandFailed", "message": message},
+        "files": job.get("files"),
         "job": {name: job[name] for name in ("id", "state", "kind", "url") if name in job},
     }
     envelope = {name: value for name, value in said.items() if value is not None}

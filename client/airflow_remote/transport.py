@@ -11,7 +11,7 @@ import json
 import math
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 from airflow_remote import __version__
 from airflow_remote.address import MOUNT, base_url, checked_token
@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 
 TOKEN_HEADER = "rest-api-plugin-http-token"  # noqa: S105 (a name)
 JSON, TEXT, EVENTS = "application/json", "text/plain", "application/x-ndjson"
+BYTES = "application/octet-stream"
 DEFAULT_TIMEOUT = 150.0
 """Seconds; the server answers after 108 s at the latest by default, and that should be waited for."""
+CATALOGUE_HEADER = "Airflow-Remote-Catalogue"
+"""The ETag of the server's catalogue of commands, in every answer to a command."""
 MAX_TIMEOUT = 1e6
 """Seconds; sockets take no more than some hundred years."""
 MAX_ANSWER_BYTES = 1 << 28
@@ -170,7 +173,10 @@ class Connection:
             )
         with response:
             answer = Answer(base + request.path, response, base, timeout)
-            if 300 <= answer.status < 400:
+            if CATALOGUE_HEADER in answer.headers:
+                self.transport.heard(answer.headers[CATALOGUE_HEADER])
+            asked_whether_modified = answer.status == 304 and "If-None-Match" in request.headers
+            if 300 <= answer.status < 400 and not asked_whether_modified:
                 raise NotTheApiError(_redirected(answer, base))
             yield answer
 
@@ -189,15 +195,24 @@ class Transport:
     :param url: http or https; with or without a path, and ``/admin/rest_api`` at its end
     :param token: None or "" to send none
     :param timeout: seconds to wait for a sign of the server; a connection must stand after at most 10 s
+    :param heard: gets the ETag of the server's catalogue of commands, with its quotes, from every answer that
+        names it
     :raises UnusableError: when one of them cannot be used
     """
 
-    def __init__(self, url: str, token: str | None, timeout: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str | None,
+        timeout: float,
+        heard: Callable[[str], None] = lambda etag: None,
+    ) -> None:
         self.base = base_url(url)
         self._token = checked_token(token or "")
         if not (math.isfinite(timeout) and 0 < timeout <= MAX_TIMEOUT):
             raise UnusableError(f"the time-out must be above 0 s and at most {MAX_TIMEOUT:g} s")
         self.timeout = timeout
+        self.heard = heard
 
     def __repr__(self) -> str:
         """Without the token."""
@@ -207,6 +222,11 @@ class Transport:
     def sends_token(self) -> bool:
         """Whether requests carry a token."""
         return bool(self._token)
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """The API's URL, and the token: what decides which commands there are."""
+        return self.base, self._token
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from stub import LiveStub, RawStub, Stub
 
+NOBODY = "http://127.0.0.1:1"
 SOURCES = Path(airflow_remote.__file__).resolve().parent.parent
 
 hypothesis.settings.register_profile("client", deadline=None, max_examples=60)
@@ -81,10 +82,13 @@ def environment(**more: str) -> dict[str, str]:
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No settings of the user's, a cache that is empty, and a server that is not there."""
     for name in list(os.environ):
         if name.startswith(("AIRFLOW_REMOTE_", "_AIRFLOW_REMOTE_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("AIRFLOW_REMOTE_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("AIRFLOW_REMOTE_URL", NOBODY)
 
 
 @pytest.fixture(autouse=True)

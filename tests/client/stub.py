@@ -7,6 +7,7 @@ import json
 import socket
 import socketserver
 import threading
+import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -39,6 +40,14 @@ def job(**fields: Any) -> dict[str, Any]:
     """A job as the API shows it, with other fields where some are given."""
     url = f"/admin/rest_api/api/v1.0/jobs/{JOB_ID}"
     return {"id": JOB_ID, "state": "running", "kind": "command", "url": url, **fields}
+
+
+def files_of(files: dict[str, bytes]) -> list[dict[str, Any]]:
+    """Files as envelopes and jobs tell them."""
+    return [
+        {"name": name, "size": len(data), "url": f"{job()['url']}/files/{name}"}
+        for name, data in files.items()
+    ]
 
 
 def event(**said: Any) -> bytes:
@@ -85,7 +94,11 @@ class Quiet(WSGIRequestHandler):
 
 @dataclass
 class Stub:
-    """The server: what it answers, and what has come."""
+    """The server: what it answers, and what has come.
+
+    ``catalogue`` is what it has for live commands; None for a server that is older than these.
+    ``asked`` are the requests for it, which are not among the other ``requests``.
+    """
 
     url: str = ""
     requests: list[Recorded] = field(default_factory=list)
@@ -94,8 +107,13 @@ class Stub:
     response: tuple[bytes, int, dict[str, str]] = (b"", 200, {})
     first: list[Callable[[Recorded], Response | None]] = field(default_factory=list)
     job: FakeJob | None = None
+    catalogue: Any = None
+    asked: list[Recorded] = field(default_factory=list)
+    refusal: Response | None = None
 
     def reset(self) -> None:
+        self.catalogue = self.refusal = None
+        self.asked.clear()
         self.requests.clear()
         self.first.clear()
         self.job = None
@@ -116,8 +134,10 @@ class Stub:
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
         with Request(environ) as request:
-            self.note(request)
-        recorded = self.requests[-1]
+            recorded = self.note(request)
+        if recorded.path.endswith("/api/v1.0/commands"):
+            self.asked.append(self.requests.pop())
+            return self.described(recorded)(environ, start_response)
         self.arrived.set()
         if self.job is not None and "/jobs" in recorded.path:
             response = self.job(recorded)
@@ -131,6 +151,22 @@ class Stub:
             response = Response()
         return response(environ, start_response)
 
+    @property
+    def etag(self) -> str:
+        """The ETag of the catalogue, with its quotes."""
+        return f'"{zlib.crc32(json.dumps(self.catalogue).encode()):x}"'
+
+    def described(self, recorded: Recorded) -> Response:
+        """The answer to a request for the catalogue."""
+        if self.refusal is not None:
+            return self.refusal
+        if self.catalogue is None:
+            missing = {"status": "ERROR", "stdout": None, "stderr": None, "exit_code": None}
+            return answered(envelope(**missing, output="unknown endpoint 'commands'"), 404)
+        if recorded.headers.get("if-none-match") == self.etag:
+            return Response(status=304, headers={"ETag": self.etag})
+        return answered(self.catalogue, 200, {"ETag": self.etag, "Cache-Control": "private, no-cache"})
+
     def at_first(self, *answers: Response | None) -> None:
         """Set the answers to the next requests for commands; None breaks the connection off."""
         self.first += [lambda recorded, answer=answer: answer for answer in answers]  # type: ignore[misc]
@@ -139,7 +175,7 @@ class Stub:
         """Set the answer to the next request: events."""
         self.at_first(streamed(lines))
 
-    def note(self, request: Request) -> None:
+    def note(self, request: Request) -> Recorded:
         files = {name: (file.filename or "", file.read()) for name, file in request.files.items()}
         form = {name: values[0] if len(values) == 1 else values for name, values in request.form.lists()}
         body = request.mimetype == "application/json"
@@ -147,6 +183,7 @@ class Stub:
         headers = {name.lower(): value for name, value in request.headers.items()}
         query = request.args.to_dict()
         self.requests.append(Recorded(request.method, request.path, headers, arguments, files, query))
+        return self.requests[-1]
 
     def named(self, name: str) -> list[Recorded]:
         """The requests whose path ends so."""
@@ -178,6 +215,7 @@ class FakeJob:
     :param end: fields of the job once it has ended
     :param step: bytes of either that a poll is given at most
     :param silent: polls that are given nothing before it ends
+    :param files: that it has written, once it has ended
     :param failures: answers to its first requests instead; None breaks the connection off
     """
 
@@ -186,6 +224,7 @@ class FakeJob:
     end: dict[str, Any] = field(default_factory=lambda: {"state": "succeeded", "exit_code": 0})
     step: int = 1000
     silent: int = 0
+    files: dict[str, bytes] = field(default_factory=dict)
     failures: list[Response | None] = field(default_factory=list)
     stops: list[Any] = field(default_factory=list)
     listed: list[dict[str, Any]] = field(default_factory=list)
@@ -198,12 +237,21 @@ class FakeJob:
         if JOB_ID not in recorded.path:
             missing = {"status": "ERROR", "stdout": None, "stderr": None, "exit_code": None}
             return answered(envelope(**missing, output="no such job"), 404)
+        if "/files/" in recorded.path:
+            return self.file(recorded.path.partition("/files/")[2])
         if recorded.name == "output":
             return self.output(recorded.query)
         if recorded.name == "stop":
             self.stops.append(recorded.arguments)
             return answered(job(), 202)
-        return answered(job(**self.end) if not self.silent else job())
+        more = {"files": files_of(self.files)} if self.files else {}
+        return answered(job(**{**more, **self.end}) if not self.silent else job())
+
+    def file(self, name: str) -> Response:
+        if name in self.files:
+            return Response(self.files[name], content_type="application/octet-stream")
+        missing = {"status": "ERROR", "stdout": None, "stderr": None, "exit_code": None}
+        return answered(envelope(**missing, output="no such file"), 404)
 
     def output(self, query: dict[str, str]) -> Response:
         everything = self.stdout if query["stream"] == "stdout" else self.stderr

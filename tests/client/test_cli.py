@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import call, environment
+from contract import commands
 from stub import envelope
 
 import airflow_remote
@@ -42,11 +43,12 @@ def test_an_empty_token_option_sends_none(stub, monkeypatch):
 
 def test_the_default_is_airflow_s_own_port_on_this_machine(monkeypatch):
     seen = []
+    monkeypatch.delenv("AIRFLOW_REMOTE_URL")
     monkeypatch.setattr(invocation, "Client", lambda *settings: seen.append(settings) or exit(7))
     with pytest.raises(SystemExit):
         call("version")
-    [(*settings, _)] = seen
-    assert settings == ["http://localhost:8080", "", 150.0]
+    [settings] = seen
+    assert list(settings[:3]) == ["http://localhost:8080", "", 150.0]
 
 
 def test_a_wrong_setting_does_not_stand_in_the_way_of_help(monkeypatch):
@@ -198,9 +200,17 @@ def test_neither_airflow_nor_the_server_is_ever_imported(stub, tmp_path):
     assert not FORBIDDEN & found
 
 
-@pytest.mark.parametrize("line", [["--help"], ["trigger_dag", "--help"], ["--version"]])
-def test_help_does_without_what_a_request_needs(line):
-    found = imported(*line)
+@pytest.mark.parametrize(
+    "line",
+    [["--help"], ["--version"], ["trigger_dag", "--help"], ["dags", "--help"], ["dags", "trigger", "--help"]],
+    ids=" ".join,
+)
+def test_help_does_without_what_a_request_needs(stub, line):
+    stub.catalogue = commands()
+    call("--url", stub.url, "--help")
+    stub.asked.clear()
+    found = imported("--url", stub.url, *line)
+    assert stub.asked == []
     assert "click" in found
     assert not {"requests", "urllib3", "http", "ssl", "email", *FORBIDDEN} & found
 

@@ -46,7 +46,9 @@ def test_arguments_may_have_names_that_python_keeps_for_itself(stub):
     assert stub.request.arguments == {"import": "x", "json": True, "name": "n"}
 
 
-@pytest.mark.parametrize("name", ["", "..", "a/b", "a b", "a\n", "x?y", "é", "a" * 101])
+@pytest.mark.parametrize(
+    "name", ["", "..", "a/b", "a  b", " a", "a ", "a b/c", "a ..", "a\n", "x?y", "é", "a" * 101]
+)
 def test_a_name_that_would_lead_elsewhere_is_refused(stub, name):
     with pytest.raises(errors.UnusableError, match="is not a command's name"):
         Client(stub.url).run(name)

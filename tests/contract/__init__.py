@@ -7,6 +7,8 @@ A sample holds
 * ``client``: the ``command_line`` behind ``airflow-remote`` ({file} is a local file with the content that is
   sent), and the ``stdout``, ``stderr`` and ``exit_status`` that the user gets.
 
+``commands.json`` is a catalogue, as ``GET /api/v1.0/commands`` answers, cut to a few commands.
+
 ``streams/`` holds the answers to ``Accept: application/x-ndjson``: the ``events``, in order, and what the
 ``client`` makes of them.
 
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).resolve().parent
+COMMANDS = FOLDER / "commands.json"
 
 
 def samples() -> dict[str, dict[str, Any]]:
@@ -32,5 +35,11 @@ def streams() -> dict[str, dict[str, Any]]:
     return _read(FOLDER / "streams")
 
 
+def commands() -> Any:
+    """The catalogue of live commands."""
+    return json.loads(COMMANDS.read_text(encoding="utf-8"))
+
+
 def _read(folder: Path) -> dict[str, dict[str, Any]]:
-    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
+    paths = [path for path in sorted(folder.glob("*.json")) if path != COMMANDS]
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}

@@ -1,0 +1,267 @@
+"""Live commands and groups as click commands, made from the server's catalogue.
+
+click shows the help and completes words; the command line behind a command's name is read by ``parsing``.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from airflow_remote.errors import NotTheApiError, UnsupportedNameError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from airflow_remote.catalogue import Argument, Catalogue, Command
+    from airflow_remote.invocation import Invocation
+    from airflow_remote.known import Known
+
+FILES = ("upload", "download", "folder")
+METAVARS = {
+    "integer": "NUMBER",
+    "number": "NUMBER",
+    "date": "DATE",
+    "json": "JSON",
+    "upload": "FILE",
+    "download": "FILE",
+    "folder": "FOLDER",
+}
+
+
+class LiveGroup(click.Group):
+    """A group of live commands.
+
+    :param known: the server's commands
+    :param name: its full name
+    :param word: how it was called
+    :param classic: the command of Airflow 1.x with the same name, to be told of in the help
+    """
+
+    def __init__(self, known: Known, name: str, word: str, classic: click.Command | None = None) -> None:
+        catalogue = known.cached()
+        group = catalogue.groups.get(name) if catalogue is not None else None
+        super().__init__(
+            word, help=paragraphs(group.description or group.help) if group else "", no_args_is_help=False
+        )
+        self._known, self._full, self._classic = known, name, classic
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The words of its commands and groups, without hidden ones."""
+        catalogue = self._known.cached()
+        return [] if catalogue is None else visible(catalogue, self._full)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command or group of a word; None when there is none."""
+        return made(self._known, cmd_name, self._full)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that a command line goes on with.
+
+        :raises click.UsageError: naming the nearest
+        :raises UnsupportedNameError: naming what it is called today
+        """
+        command = self.get_command(ctx, args[0])
+        if command is None and not ctx.resilient_parsing:
+            self._known.renewed()
+            command = self.get_command(ctx, args[0])
+        if command is None and not ctx.resilient_parsing:
+            catalogue = self._known.cached()
+            if catalogue is not None:
+                told_of_today(catalogue, [*self._full.split(" "), *args])
+            known = [] if catalogue is None else [word_of(name) for name in catalogue.children(self._full)]
+            raise unknown(ctx, args[0], known)
+        return args[0], command, args[1:]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write its commands, and the options of Airflow 1.x."""
+        catalogue = self._known.cached()
+        if catalogue is not None:
+            write_commands(catalogue, self._full, formatter)
+        if self._classic is not None:
+            records = [record for param in self._classic.params if (record := param.get_help_record(ctx))]
+            with formatter.section(f"As in Airflow 1.x, airflow-remote {self.name} with options only"):
+                formatter.write_dl(records)
+
+
+class LiveCommand(click.Command):
+    """A live command.
+
+    :param command: its entry in the catalogue
+    :param word: how it was called
+    """
+
+    def __init__(self, command: Command, word: str) -> None:
+        more = f"\n\nThe server refuses it: {command.refused}" if command.refused else ""
+        super().__init__(
+            word,
+            help=paragraphs(command.description or command.help) + more,
+            short_help=command.help,
+            epilog=paragraphs(command.epilog) or None,
+            params=[parameter(argument) for argument in command.arguments],
+            hidden=command.hidden,
+        )
+        self.command = command
+        self.given: dict[str, Any] = {}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command line as Airflow's own parser does.
+
+        :raises click.UsageError: when it is wrong
+        """
+        from airflow_remote.parsing import HelpAsked, WrongLineError, parse
+
+        ctx.args = args
+        if ctx.resilient_parsing:
+            return args
+        try:
+            self.given = parse(self.command, args)
+        except HelpAsked:
+            click.echo(ctx.get_help())
+            ctx.exit()
+        except WrongLineError as error:
+            raise click.UsageError(error.message, ctx) from None
+        return []
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it, and end with the status that gives."""
+        invocation: Invocation = ctx.find_root().obj
+        ctx.exit(invocation.live(self.command, self.given))
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the positional arguments, which click leaves out, before the options."""
+        rows = [(metavar(one), described(one)) for one in self.command.arguments if one.positional]
+        if rows:
+            with formatter.section("Arguments"):
+                formatter.write_dl(rows)
+        super().format_options(ctx, formatter)
+
+
+def made(known: Known, word: str, group: str = "") -> click.Command | None:
+    """The live command or group that a word means in a group; None when it means nothing.
+
+    :raises NotTheApiError: when its entry cannot be understood
+    """
+    catalogue = known.cached()
+    name = catalogue.find(word, group) if catalogue is not None else None
+    if catalogue is None or name is None:
+        return None
+    if catalogue.is_group(name):
+        return LiveGroup(known, name, word)
+    try:
+        return LiveCommand(catalogue.command(name), word)
+    except ValueError as error:
+        raise NotTheApiError(f"the server's entry for {name!r} cannot be understood: {error}") from None
+
+
+def visible(catalogue: Catalogue, group: str = "") -> list[str]:
+    """The words of what is directly in a group and is shown."""
+    return [word_of(name) for name in catalogue.children(group) if not catalogue.is_hidden(name)]
+
+
+def write_commands(catalogue: Catalogue, group: str, formatter: click.HelpFormatter) -> None:
+    """Write the groups and commands of a group, as ``airflow --help`` does."""
+    shown = [name for name in catalogue.children(group) if not catalogue.is_hidden(name)]
+    for title, groups in (("Groups", True), ("Commands", False)):
+        rows = [
+            (word_of(name), " ".join(catalogue.help_of(name).split()))
+            for name in shown
+            if catalogue.is_group(name) is groups
+        ]
+        if rows:
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+def unknown(ctx: click.Context, word: str, names: Iterable[str]) -> click.UsageError:
+    """The error for a word that means nothing, which names the nearest that does."""
+    by_spelling = {name.replace("-", "_"): name for name in names}
+    close = get_close_matches(word.replace("-", "_")[:100], by_spelling, n=1)
+    hint = f"; did you mean {by_spelling[close[0]]!r}?" if close else ""
+    return click.UsageError(f"no such command: {word[:100]!r}{hint}", ctx)
+
+
+def told_of_today(catalogue: Catalogue, line: Sequence[str]) -> None:
+    """See whether a command line begins with a name that this Airflow has under another name.
+
+    :param line: the words behind the program
+    :raises UnsupportedNameError: when it does
+    """
+    for length in (3, 2, 1):
+        name = " ".join(line[:length])
+        today = catalogue.renamed.get(name) if len(line) >= length else None
+        if today is not None:
+            raise UnsupportedNameError(f"Airflow {catalogue.airflow} has no `{name}`; use {today}")
+
+
+def word_of(name: str) -> str:
+    """The last word of a full name."""
+    return name.rpartition(" ")[2]
+
+
+def parameter(argument: Argument) -> click.Parameter:
+    """An argument, for click's help and completion; click does not parse with it."""
+    kind: Any = click.STRING
+    if argument.choices:
+        kind = click.Choice(list(argument.choices))
+    elif argument.kind in FILES:
+        kind = click.Path()
+    if argument.positional:
+        needed = argument.nargs not in ("?", "*")
+        return click.Argument(
+            [argument.name],
+            type=kind,
+            required=False,
+            metavar=metavar(argument) if needed else f"[{metavar(argument)}]",
+        )
+    shown: dict[str, Any] = {"help": described(argument), "type": kind}
+    if argument.kind == "flag":
+        shown.update(is_flag=True, type=click.BOOL)
+        spellings = [f"{argument.flags[-1]}/{argument.off}"] if argument.off else [argument.flags[-1]]
+        return click.Option([argument.name, *argument.flags[:-1], *spellings], **shown)
+    return click.Option(
+        [argument.name, *argument.flags], metavar=metavar(argument), multiple=argument.repeatable, **shown
+    )
+
+
+def metavar(argument: Argument) -> str:
+    """What stands for an argument's value."""
+    word = argument.metavar if argument.metavar and argument.metavar.isidentifier() else ""
+    if argument.choices and not argument.positional:
+        word = f"[{'|'.join(argument.choices)}]"
+    if not word:
+        word = argument.name.upper() if argument.positional else METAVARS.get(argument.kind, "TEXT")
+    if isinstance(argument.nargs, int):
+        return " ".join([word] * argument.nargs)
+    return f"{word}..." if argument.nargs in ("*", "+") else word
+
+
+def described(argument: Argument) -> str:
+    """What the help says of an argument, in one paragraph."""
+    said = [argument.help]
+    if argument.choices and argument.positional:
+        said.append(f"One of {', '.join(argument.choices)}")
+    if argument.repeatable:
+        said.append("Can be given several times")
+    if argument.required and not argument.positional:
+        said.append("Required")
+    if argument.refused:
+        said.append(f"Refused by the server: {argument.refused}")
+    parts = [" ".join(part.split()) for part in said if part]
+    text = " ".join(
+        part if part.endswith((".", ":", ")")) or part is parts[-1] else f"{part}." for part in parts
+    )
+    shown = " ".join(argument.default.split())
+    # Many of Airflow's own texts tell the default already.
+    told = not shown or (shown.lower() in argument.help.lower() and "default" in argument.help.lower())
+    return text if told or argument.kind in ("flag", *FILES) else f"{text} [{shown}]"
+
+
+def paragraphs(text: str) -> str:
+    """A text whose line ends are kept, as click wants it told."""
+    parts = [part.strip("\n") for part in text.split("\n\n")]
+    return "\n\n".join(f"\b\n{part}" if "\n" in part else part for part in parts if part.strip())
