@@ -18,6 +18,8 @@ import memory
 import peers
 from servers import AIRFLOWS, ROOT, server
 
+import client
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -41,6 +43,7 @@ def main() -> None:
     for version in [options.only] if options.only else AIRFLOWS:
         with server(version) as running:
             parts.append(f"## Airflow {version}\n\n{commands.measure(running, options.rounds)}")
+            parts.append(client.measure(running, options.rounds))
             parts.append(peers.measure(running))
             parts.append(memory.measure(running))
             parts.append(load.measure(running, options.seconds))

@@ -114,6 +114,8 @@ def _folder() -> Path:
         import platformdirs
 
         above = Path(platformdirs.user_cache_dir("airflow-remote", appauthor=False))
+        if not above.is_absolute():  # of a user without a home it is below a folder ~
+            raise FileNotFoundError("this user has no cache folder")
     folder = above / "commands"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = folder.lstat()

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple, Union
 
+from airflow_remote import shape
+
 FORMAT = 1
 WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
@@ -119,6 +121,9 @@ class Group(NamedTuple):
 class Catalogue:
     """All commands of a server.
 
+    ``renamed`` are names of other Airflows, with today's; ``missing`` are groups and commands that this
+    Airflow could have, with what it needs for that.
+
     :param document: as the server sent it
     :raises ValueError: when it cannot be understood; the message says why
     """
@@ -130,14 +135,21 @@ class Catalogue:
             raise ValueError(
                 f"format {str(document.get('format'))[:20]!r}, and this client knows {FORMAT} only"
             )
-        self.airflow = clean(_text(document, "airflow"))
+        self.airflow = shape.clean(shape.text(document, "airflow"))
         self.renamed = {
-            " ".join(name.split()): clean(today) for name, today in _mapping(document, "renamed").items()
+            " ".join(name.split()): shape.clean(today)
+            for name, today in shape.mapping(document, "renamed").items()
         }
-        self._commands = {_words(entry): entry for entry in _entries(document, "commands")}
+        self.missing = {
+            " ".join(name.split()): shape.clean(needed)
+            for name, needed in shape.mapping(document, "missing").items()
+        }
+        self._commands = {_words(entry): entry for entry in shape.entries(document, "commands")}
         self.groups = {
-            name: Group(name, clean(_text(entry, "help")), clean(_text(entry, "description")))
-            for name, entry in ((_words(entry), entry) for entry in _entries(document, "groups"))
+            name: Group(
+                name, shape.clean(shape.text(entry, "help")), shape.clean(shape.text(entry, "description"))
+            )
+            for name, entry in ((_words(entry), entry) for entry in shape.entries(document, "groups"))
         }
         self._children: dict[str, dict[str, str]] = {"": {}}
         for name in [*self.groups, *self._commands]:
@@ -162,11 +174,15 @@ class Catalogue:
 
     def help_of(self, name: str) -> str:
         """The one line about a command or group."""
-        return self.groups[name].help if self.is_group(name) else clean(_text(self._commands[name], "help"))
+        return (
+            self.groups[name].help
+            if self.is_group(name)
+            else shape.clean(shape.text(self._commands[name], "help"))
+        )
 
     def is_hidden(self, name: str) -> bool:
         """Whether a command is left out of lists."""
-        return not self.is_group(name) and _flag(self._commands[name], "hidden")
+        return not self.is_group(name) and shape.flag(self._commands[name], "hidden")
 
     def command(self, name: str) -> Command:
         """A command by its full name.
@@ -196,25 +212,22 @@ class Catalogue:
         self._children[parent].setdefault(word.replace("_", "-"), name)
 
 
-def clean(text: str) -> str:
-    """A text of the server's for the terminal: lines, without other control characters."""
-    lines = ("".join(char if char.isprintable() else " " for char in line) for line in text.splitlines())
-    return "\n".join(line.rstrip() for line in lines).strip()
-
-
 def _command(entry: dict[str, Any]) -> Command:
-    arguments = tuple(_argument(argument) for argument in _entries(entry, "arguments"))
+    arguments = tuple(_argument(argument) for argument in shape.entries(entry, "arguments"))
     return Command(
         name=_words(entry),
-        help=clean(_text(entry, "help")),
-        description=clean(_text(entry, "description")),
-        epilog=clean(_text(entry, "epilog")),
-        hidden=_flag(entry, "hidden"),
+        help=shape.clean(shape.text(entry, "help")),
+        description=shape.clean(shape.text(entry, "description")),
+        epilog=shape.clean(shape.text(entry, "epilog")),
+        hidden=shape.flag(entry, "hidden"),
         arguments=arguments,
-        exclusive=tuple(_texts({"names": names}, "names") for names in _list(entry, "exclusive")),
+        exclusive=tuple(shape.texts({"names": names}, "names") for names in shape.items(entry, "exclusive")),
         confirm=_confirm(entry.get("confirm")),
-        asks=tuple(Ask(_text(ask, "argument"), _texts(ask, "unless")) for ask in _entries(entry, "asks")),
-        refused=clean(_text(entry, "refused")),
+        asks=tuple(
+            Ask(shape.text(ask, "argument"), shape.texts(ask, "unless"))
+            for ask in shape.entries(entry, "asks")
+        ),
+        refused=shape.clean(shape.text(entry, "refused")),
     )
 
 
@@ -223,12 +236,12 @@ def _confirm(entry: Any) -> Confirm | None:
         return None
     if not isinstance(entry, dict):
         raise ValueError("'confirm' is no object")
-    return Confirm(_text(entry, "argument"), _texts(entry, "when"), _texts(entry, "unless"))
+    return Confirm(shape.text(entry, "argument"), shape.texts(entry, "when"), shape.texts(entry, "unless"))
 
 
 def _argument(entry: dict[str, Any]) -> Argument:
-    name, nargs, off = _text(entry, "name"), entry.get("nargs"), _text(entry, "off")
-    flags = tuple(flag for flag in _texts(entry, "flags") if flag != off)
+    name, nargs, off = shape.text(entry, "name"), entry.get("nargs"), shape.text(entry, "off")
+    flags = tuple(flag for flag in shape.texts(entry, "flags") if flag != off)
     if not PARAMETER.fullmatch(name):
         raise ValueError(f"{name[:80]!r} is not an argument's name")
     for flag in (*flags, *([off] if off else [])):
@@ -242,69 +255,21 @@ def _argument(entry: dict[str, Any]) -> Argument:
         name=name,
         flags=flags,
         off=off,
-        kind=_text(entry, "kind") or "text",
+        kind=shape.text(entry, "kind") or "text",
         nargs=nargs,
-        required=_flag(entry, "required"),
-        repeatable=_flag(entry, "repeatable"),
-        choices=_texts(entry, "choices"),
-        default=clean(_text(entry, "default")),
-        metavar=clean(_text(entry, "metavar")),
-        help=clean(_text(entry, "help")),
-        secret=_flag(entry, "secret"),
-        refused=clean(_text(entry, "refused")),
+        required=shape.flag(entry, "required"),
+        repeatable=shape.flag(entry, "repeatable"),
+        choices=shape.texts(entry, "choices"),
+        default=shape.clean(shape.text(entry, "default")),
+        metavar=shape.clean(shape.text(entry, "metavar")),
+        help=shape.clean(shape.text(entry, "help")),
+        secret=shape.flag(entry, "secret"),
+        refused=shape.clean(shape.text(entry, "refused")),
     )
 
 
 def _words(entry: dict[str, Any]) -> str:
-    name = _text(entry, "name")
+    name = shape.text(entry, "name")
     if not name or not all(WORD.fullmatch(word) for word in name.split(" ")):
         raise ValueError(f"{name[:80]!r} is not a command's name")
     return name
-
-
-def _text(entry: dict[str, Any], key: str) -> str:
-    value = entry.get(key)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise ValueError(f"{key!r} is no text")
-    return value
-
-
-def _flag(entry: dict[str, Any], key: str) -> bool:
-    value = entry.get(key, False)
-    if not isinstance(value, bool):
-        raise ValueError(f"{key!r} is neither true nor false")
-    return value
-
-
-def _list(entry: dict[str, Any], key: str) -> list[Any]:
-    value = entry.get(key)
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise ValueError(f"{key!r} is no list")
-    return value
-
-
-def _texts(entry: dict[str, Any], key: str) -> tuple[str, ...]:
-    values = _list(entry, key)
-    if not all(isinstance(value, str) for value in values):
-        raise ValueError(f"{key!r} is not a list of texts")
-    return tuple(values)
-
-
-def _entries(entry: dict[str, Any], key: str) -> list[dict[str, Any]]:
-    values = _list(entry, key)
-    if not all(isinstance(value, dict) for value in values):
-        raise ValueError(f"{key!r} is not a list of objects")
-    return values
-
-
-def _mapping(entry: dict[str, Any], key: str) -> dict[str, str]:
-    value = entry.get(key)
-    if value is None:
-        return {}
-    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
-        raise ValueError(f"{key!r} does not map texts to texts")
-    return value

@@ -41,7 +41,7 @@ class UnusableError(RemoteError):
 
 
 class UnsupportedNameError(RemoteError):
-    """Raised before anything is sent, for a command that the server's Airflow has under another name."""
+    """Raised before anything is sent, for a command that another Airflow has, but not the server's."""
 
     exit_status = ExitStatus.UNSUPPORTED
 

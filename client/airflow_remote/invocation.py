@@ -36,6 +36,7 @@ class Invocation:
     :param detach: do not wait for the command's end
     :param job: the job that ends with this program when that is interrupted
     :param watched: the job that does not
+    :param sent: whether a command may have been sent
     """
 
     url: str = DEFAULT_URL
@@ -45,6 +46,7 @@ class Invocation:
     detach: bool = False
     job: Job | None = None
     watched: str = ""
+    sent: bool = False
     known: Known = field(init=False, repr=False)
     """The server's commands."""
 
@@ -136,6 +138,7 @@ class Invocation:
         :raises RemoteError: when it did not work, and a line of ours is to be written about it
         """
         live = not self.as_json and export is None
+        self.sent = True
         try:
             result = run(output.piece if live else None)
         except AnsweredError as error:
@@ -185,6 +188,7 @@ class Invocation:
         :param later: what else is to be said, of the job whose id is filled in
         :raises RemoteError: when it was not run
         """
+        self.sent = True
         try:
             result = client.run(name, arguments, wait=False, live=live)
         except AnsweredError as error:
@@ -203,6 +207,8 @@ class Invocation:
 
     def interrupted(self) -> str:
         """Stop the command that this program has begun; what is to be said of it."""
+        if self.job is None and not (self.sent or self.watched):
+            return "interrupted; nothing was sent to be run"
         if self.job is None:
             goes_on = (
                 f"job {self.watched} goes on"

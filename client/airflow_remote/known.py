@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Callable
 
 from airflow_remote.cache import Cache, Cached
-from airflow_remote.catalogue import Catalogue
-from airflow_remote.errors import AnsweredError, RemoteError, UnsupportedError
+from airflow_remote.catalogue import FORMAT, Catalogue
+from airflow_remote.errors import AnsweredError, NotTheApiError, RemoteError, UnsupportedError
 
 if TYPE_CHECKING:
     from airflow_remote.transport import Transport
@@ -131,6 +131,9 @@ def fetch(transport: Transport, etag: str, seconds: float) -> tuple[str, Any, Ca
                     "the server's API is too old to tell its commands", error.result
                 ) from None
             raise
+    said = response.document.get("format") if isinstance(response.document, dict) else None
+    if isinstance(said, int) and said != FORMAT:
+        raise NotTheApiError(f"{response.url} tells its commands in format {said}: update airflow-remote")
     try:
         return named, response.document, Catalogue(response.document).checked()
     except (ValueError, RecursionError) as error:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from airflow_remote.errors import NotTheApiError, UnsupportedNameError
+from airflow_remote.output import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -63,7 +64,7 @@ class LiveGroup(click.Group):
         """The command that a command line goes on with.
 
         :raises click.UsageError: naming the nearest
-        :raises UnsupportedNameError: naming what it is called today
+        :raises UnsupportedNameError: when it is known why this Airflow has none
         """
         command = self.get_command(ctx, args[0])
         if command is None and not ctx.resilient_parsing:
@@ -72,7 +73,7 @@ class LiveGroup(click.Group):
         if command is None and not ctx.resilient_parsing:
             catalogue = self._known.cached()
             if catalogue is not None:
-                told_of_today(catalogue, [*self._full.split(" "), *args])
+                told_why(catalogue, [*self._full.split(" "), *args])
             known = [] if catalogue is None else [word_of(name) for name in catalogue.children(self._full)]
             raise unknown(ctx, args[0], known)
         return args[0], command, args[1:]
@@ -124,7 +125,9 @@ class LiveCommand(click.Command):
             click.echo(ctx.get_help())
             ctx.exit()
         except WrongLineError as error:
-            raise click.UsageError(error.message, ctx) from None
+            raise click.UsageError(
+                f"{error.message}{nearest_option(error.message, self.command)}", ctx
+            ) from None
         return []
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -185,17 +188,32 @@ def unknown(ctx: click.Context, word: str, names: Iterable[str]) -> click.UsageE
     return click.UsageError(f"no such command: {word[:100]!r}{hint}", ctx)
 
 
-def told_of_today(catalogue: Catalogue, line: Sequence[str]) -> None:
-    """See whether a command line begins with a name that this Airflow has under another name.
+def nearest_option(message: str, command: Command) -> str:
+    """A hint at the option that was meant, behind argparse's message about one that there is not; else ""."""
+    from airflow_remote.parsing import options
+
+    _, unrecognized, words = message.partition("unrecognized arguments: ")
+    wrong = next((word.partition("=")[0] for word in words.split() if word.startswith("--")), "")
+    close = get_close_matches(wrong[:100].replace("_", "-"), options(command), n=1) if unrecognized else []
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def told_why(catalogue: Catalogue, line: Sequence[str]) -> None:
+    """See whether it is known why this Airflow has no command of a name: another Airflow has, or had.
 
     :param line: the words behind the program
-    :raises UnsupportedNameError: when it does
+    :raises UnsupportedNameError: when it is
     """
     for length in (3, 2, 1):
         name = " ".join(line[:length])
-        today = catalogue.renamed.get(name) if len(line) >= length else None
-        if today is not None:
-            raise UnsupportedNameError(f"Airflow {catalogue.airflow} has no `{name}`; use {today}")
+        if name in catalogue.renamed:
+            raise UnsupportedNameError(
+                f"Airflow {catalogue.airflow} has no `{name}`; use {catalogue.renamed[name]}"
+            )
+    needed = catalogue.missing.get(line[0])
+    if needed is not None:
+        name = " ".join(line[:2] if not line[1:2] or not line[1].startswith("-") else line[:1])
+        raise UnsupportedNameError(f"this Airflow has no `{one_line(name)}`: it needs {needed}")
 
 
 def word_of(name: str) -> str:

@@ -14,7 +14,7 @@ import click
 from airflow_remote import commands
 from airflow_remote.commands import Classic, canonical
 from airflow_remote.errors import NotTheApiError, UnsupportedError
-from airflow_remote.live import LiveCommand, LiveGroup, made, told_of_today, unknown, visible, write_commands
+from airflow_remote.live import LiveCommand, LiveGroup, made, told_why, unknown, visible, write_commands
 from airflow_remote.output import one_line
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Commands(click.Group):
         """The command that a command line begins with.
 
         :raises click.UsageError: naming the nearest
-        :raises UnsupportedNameError: naming what it is called today
+        :raises UnsupportedNameError: when it is known why this Airflow has none
         :raises RemoteError: when it is no classic command, and the server's could not be read
         """
         word, *rest = args
@@ -83,14 +83,14 @@ class Commands(click.Group):
         """The error for a name that means nothing.
 
         :param line: the words behind the program
-        :raises UnsupportedNameError: when the server's Airflow has it under another name
+        :raises UnsupportedNameError: when it is known why this Airflow has none
         :raises RemoteError: when the server could not be asked for it
         """
         known = _known(ctx)
         catalogue = known.cached() if known is not None else None
         names = [*commands.spellings(), JOB, *(visible(catalogue) if catalogue is not None else [])]
         if catalogue is not None:
-            told_of_today(catalogue, line)
+            told_why(catalogue, line)
         error = unknown(ctx, line[0], names)
         failure = known.failure if known is not None and catalogue is None else None
         if isinstance(failure, UnsupportedError):

@@ -87,6 +87,15 @@ def test_without_a_setting_it_is_in_the_user_s_cache_folder(stub, run, tmp_path,
     assert len(files(tmp_path / "airflow-remote")) == 1
 
 
+def test_a_user_without_a_cache_folder_has_no_cache(stub, run, tmp_path, monkeypatch):
+    monkeypatch.delenv("AIRFLOW_REMOTE_CACHE_DIR")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_, **__: "~/.cache/airflow-remote")
+    stub.catalogue = commands()
+    assert run("dags", "list").status == 0
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("kind", ["file", "link"])
 def test_a_cache_that_cannot_be_used_is_none(stub, run, tmp_path, monkeypatch, kind):
     if kind == "file":
@@ -248,6 +257,13 @@ def test_a_missing_token_is_told_instead_of_an_unknown_command(stub, run):
     ended = run("dags", "list")
     assert ended.status == ExitStatus.REFUSED
     assert "give the token by --token or AIRFLOW_REMOTE_TOKEN" in ended.says()
+
+
+def test_a_server_that_is_too_new_says_what_to_do(stub, run):
+    stub.catalogue = {"format": 2, "commands": []}
+    ended = run("dags", "list")
+    assert ended.status == ExitStatus.NOT_THE_API
+    assert "tells its commands in format 2: update airflow-remote" in ended.says()
 
 
 def test_a_server_that_is_too_old_has_the_classic_commands(stub, run):

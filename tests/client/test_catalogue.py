@@ -5,9 +5,10 @@ import copy
 import pytest
 from contract import commands
 
-from airflow_remote.catalogue import Catalogue, clean
+from airflow_remote.catalogue import Catalogue
 from airflow_remote.client import Client
 from airflow_remote.errors import NotTheApiError, RefusedError, UnsupportedError
+from airflow_remote.shape import clean
 
 
 def changed(*path, to):
@@ -84,6 +85,7 @@ def test_groups_in_groups_are_there_even_when_they_are_not_listed():
         changed("groups", to=[1]),
         changed("renamed", to={"a": 1}),
         changed("renamed", to=[]),
+        changed("missing", to={"a": None}),
         changed("commands", 0, "name", to="../x"),
         changed("commands", 0, "name", to=""),
         changed("commands", 0, "name", to=None),
@@ -109,7 +111,7 @@ def test_what_cannot_be_understood_is_refused_as_a_whole(stub, document):
     with pytest.raises(ValueError, match=r"."):
         Catalogue(document).checked()
     stub.catalogue = document if document is not None else "nothing"
-    with pytest.raises(NotTheApiError, match="commands that cannot be understood"):
+    with pytest.raises(NotTheApiError, match="commands that cannot be understood|format 2: update"):
         Client(stub.url).commands()
 
 

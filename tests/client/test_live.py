@@ -181,11 +181,14 @@ def test_a_name_of_another_airflow_is_answered_with_today_s(run, live, line, sai
     assert (ended.status, ended.says(), live.requests) == (ExitStatus.UNSUPPORTED, said, [])
 
 
-def test_a_group_that_needs_a_provider_is_answered_with_that(run, live):
-    live.catalogue["renamed"]["flying"] = "the provider (pip install flying)"
-    ended = run("flying", "list")
-    assert ended.status == ExitStatus.UNSUPPORTED
-    assert ended.says() == "Airflow 3.3.2 has no `flying`; use the provider (pip install flying)"
+@pytest.mark.parametrize(
+    ("line", "name"), [("edge worker -q x", "edge worker"), ("edge -h", "edge"), ("edge", "edge")]
+)
+def test_what_this_airflow_could_have_is_answered_with_what_it_needs(run, live, line, name):
+    ended = run(*line.split())
+    assert (ended.status, live.requests) == (ExitStatus.UNSUPPORTED, [])
+    needed = "the edge provider (pip install apache-airflow-providers-edge3)"
+    assert ended.says() == f"this Airflow has no `{name}`: it needs {needed}"
 
 
 def test_what_the_server_says_of_another_airflow_is_the_same_status(run, live):
@@ -214,7 +217,9 @@ def test_what_the_policy_refuses_is_said_by_the_server(run, live):
             "dags trigger",
             "the following arguments are required: dag_id (see airflow-remote dags trigger --help)",
         ),
-        ("dags trigger d e", "unrecognized arguments: e"),
+        ("dags trigger d e", "unrecognized arguments: e (see"),
+        ("dags trigger d --config {}", "unrecognized arguments: --config {}; did you mean --conf? (see"),
+        ("dags trigger d --logicaldate=x", "; did you mean --logical-date? (see"),
         ("dags trigger d -o xml", "invalid choice: 'xml'"),
     ],
 )

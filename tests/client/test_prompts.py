@@ -65,6 +65,7 @@ def test_ctrl_c_at_the_question_sends_nothing(live):
         shown.until("[y/N] ")
         shown.type("\x03")
         assert shown.end() == (ExitStatus.INTERRUPTED, "")
+        assert "airflow-remote: interrupted; nothing was sent to be run" in shown.shown
     assert live.requests == []
 
 

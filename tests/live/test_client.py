@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,24 +11,8 @@ import pytest
 
 from airflow_remote.exit_status import ExitStatus
 from live.database import rows, runs
-from live.harness import ROOT, Server, free_port, together
-
-PROGRAM = ROOT / ".venv" / "client" / "bin" / "airflow-remote"
-
-
-def remote(server: Server, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the program as a user does, who has set its variables."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
-    env.update(AIRFLOW_REMOTE_URL=server.url, AIRFLOW_REMOTE_TOKEN=str(server.token), NO_PROXY="*")
-    return subprocess.run(
-        [str(PROGRAM), *words],
-        env={**env, **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=150,
-        check=False,
-    )
+from live.harness import Server, free_port, together
+from live.program import remote
 
 
 def test_a_run_is_in_airflows_database(server: Server) -> None:
