@@ -111,7 +111,7 @@ def test_what_cannot_be_understood_is_refused_as_a_whole(stub, document):
     with pytest.raises(ValueError, match=r"."):
         Catalogue(document).checked()
     stub.catalogue = document if document is not None else "nothing"
-    with pytest.raises(NotTheApiError, match="commands that cannot be understood|format 2: update"):
+    with pytest.raises(NotTheApiError, match=r"commands that cannot be understood|format 2: update"):
         Client(stub.url).commands()
 
 
