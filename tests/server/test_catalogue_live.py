@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import airflow_commands
+import contract
 import pytest
 
 from airflow_remote_server.catalogue import traits
@@ -227,3 +228,20 @@ def test_the_document_describes_what_clients_need(made: Catalogue) -> None:
     assert commands["dags pause"]["confirm"]["when"] == ["treat_dag_id_as_regex"]
     assert commands["dags list"]["json"]
     assert "dags" in {group["name"] for group in document["groups"]}
+
+
+def test_the_sample_for_the_client_is_what_the_server_tells(made: Catalogue, major: int) -> None:
+    """The sample is of Airflow 3.3, with what only FAB has from Airflow 2.11."""
+    document, sample = json.loads(made.text), contract.commands()
+    assert document.keys() == sample.keys()
+    commands = {command["name"]: command for command in document["commands"]}
+    own = [
+        command
+        for command in sample["commands"]
+        if command["name"].startswith(("roles ", "users ")) == (major < 3)
+    ]
+    assert len(own) >= 2
+    for command in own:
+        assert commands[command["name"]] == command
+    if major >= 3:
+        assert (document["renamed"], document["missing"]) == (sample["renamed"], sample["missing"])

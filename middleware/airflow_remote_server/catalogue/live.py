@@ -165,5 +165,5 @@ def argument(command: str, found: Mapping[str, Any]) -> Argument:
         off=f"--no-{long[2:]}" if two_forms else "",
         nargs=found["nargs"],
         metavar=found["metavar"],
-        shown_default="" if kind is Kind.DAGS_PATH else found["default"],
+        shown_default="" if kind in (Kind.DAGS_PATH, Kind.FOLDER) else found["default"],
     )
