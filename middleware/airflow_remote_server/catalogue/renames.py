@@ -57,6 +57,7 @@ NEAREST = {
 
 NEEDS = {
     "celery": CELERY,
+    "edge": "the edge provider (pip install apache-airflow-providers-edge3)",
     "kubernetes": KUBERNETES,
     "roles": FAB,
     "sync-perm": FAB,
