@@ -151,6 +151,15 @@ def test_a_long_name_of_a_command_is_not_looked_up_for_long(remote: Remote) -> N
     assert remote("commands/" + "/".join(["dags"] * 2000), "POST").status_code == 404
 
 
+def test_a_traceback_begins_where_a_local_one_does(run: Any) -> None:
+    response = run("dags delete", dag_id="no such", yes=True)
+    assert response.status_code == 404
+    head, first = response.json["stderr"].partition("Traceback")[2].splitlines()[:2]
+    assert head == " (most recent call last):"
+    assert first.lstrip().startswith('File "')
+    assert "airflow_remote_server" not in response.json["stderr"]
+
+
 def test_a_password_that_would_be_asked_for_has_to_be_given(run: Any, major: int) -> None:
     user = {"username": "u", "email": "u@example.org", "firstname": "U", "lastname": "U", "role": "Admin"}
     response = run("users create", **user)

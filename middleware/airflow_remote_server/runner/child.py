@@ -24,6 +24,8 @@ INSTALLED = (
 """Where code that is not a user's (a DAG's, a plugin's) comes from."""
 
 
+HERE = str(Path(__file__).parent)
+
 TESTED_TASK_FAILED = "the task failed; `tasks test` of this Airflow exits with 0 all the same"
 
 
@@ -90,7 +92,7 @@ def call(function: Callable[[], object]) -> dict[str, Any]:
         return {"exit_code": 1, **describe(error, error.message)}
     except BaseException as error:
         frames = error.__traceback__
-        while frames is not None and frames.tb_frame.f_code.co_filename == __file__:
+        while frames is not None and frames.tb_frame.f_code.co_filename.startswith(HERE):
             frames = frames.tb_next  # a local command's traceback begins in Airflow
         traceback.print_exception(type(error), error, frames)
         return {"exit_code": 1, **describe(error, str(error))}
