@@ -62,7 +62,9 @@ setup(
         "airflow_remote_server": ["py.typed", "**/*.json", "web/*.html", "web/*.css", "web/*.js"],
     },
     install_requires=["click>=8.1", "platformdirs>=3", "requests>=2.28"],
-    extras_require={"server": ["werkzeug>=3.1", "jinja2>=3.1", "a2wsgi>=1.10"]},
+    extras_require={
+        "server": ["werkzeug>=3.1", "jinja2>=3.1", "a2wsgi>=1.10", "tomli>=2; python_version < '3.11'"]
+    },
     entry_points={
         "console_scripts": ["airflow-remote = airflow_remote.cli:main"],
         "airflow.plugins": ["airflow_remote = airflow_remote_server.integrations.plugin:RestApiEntryPoint"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import URL
@@ -17,6 +18,7 @@ from airflow_remote_server.auth import Authenticator
 from airflow_remote_server.catalogue.source import Source
 from airflow_remote_server.catalogue.validation import nearest
 from airflow_remote_server.commands import Commands
+from airflow_remote_server.cors import Cors
 from airflow_remote_server.endpoints import Endpoints
 from airflow_remote_server.errors import (
     ApiError,
@@ -29,17 +31,20 @@ from airflow_remote_server.errors import (
 from airflow_remote_server.jobs.routes import RULES, JobRoutes
 from airflow_remote_server.jobs.service import Jobs
 from airflow_remote_server.jobs.store import Store
+from airflow_remote_server.limits import Slots, check_headers
 from airflow_remote_server.middleware import split_path
 from airflow_remote_server.responses import (
     NOBODY,
     Answer,
     Call,
+    Notes,
     respond,
     revalidated,
 )
 from airflow_remote_server.runner.cold import ColdRunner
 from airflow_remote_server.runner.warm import WarmRunner
 from airflow_remote_server.web import Page
+from airflow_remote_server.whoami import WhoAmI
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -57,6 +62,7 @@ ROUTES = (
     Rule("/static/<name>", endpoint="static", methods=["GET"]),
     Rule("/api/v1.0/health", endpoint="health", methods=["GET"]),
     *RULES,
+    Rule("/api/v1.0/whoami", endpoint="whoami", methods=["GET"]),
     Rule("/api/v1.0/commands", endpoint="commands", methods=["GET"]),
     Rule("/api/v1.0/commands/<path:words>", endpoint="command", methods=["GET", "POST"]),
     Rule("/api/v1.0/<name>", endpoint="classic", methods=["GET", "POST"]),
@@ -81,6 +87,7 @@ class Api:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.base_path = ""
+        self.body_timeout = arguments.BODY_SECONDS
         self.settings = settings
         try:
             if settings is None:
@@ -91,7 +98,11 @@ class Api:
             return
         self.base_path = settings.base_path
         self.limit = settings.max_body_bytes
+        self.body_timeout = settings.body_timeout
         self.authenticate = Authenticator(settings)
+        self.cors = Cors(settings.cors_origins, enabled=not self.authenticate.open)
+        # Where there is but one token, there is nobody to leave anything to.
+        self.slots = Slots(settings.max_requests if settings.tokens_file else sys.maxsize)
         self.jobs = make_jobs(settings)
         source = Source(settings.state_dir, configuration.current_fingerprint)
         self.endpoints = Endpoints(settings, self.jobs, source)
@@ -101,6 +112,7 @@ class Api:
             "page": self.handle_page,
             "static": self.handle_static,
             "health": self.handle_health,
+            "whoami": WhoAmI(self.endpoints),
             "commands": self.handle_commands,
             "command": self.handle_command,
             "classic": self.handle_classic,
@@ -132,25 +144,30 @@ class Api:
         if split is not None:
             environ["SCRIPT_NAME"], environ["PATH_INFO"] = split
         request = Request(environ)
-        call_time = envelope.now()
+        call_time, notes = envelope.now(), Notes()
         try:
-            response = self.dispatch(request, call_time)
+            response = self.dispatch(request, call_time, notes)
         except ApiError as error:
+            notes.error = error
             response = respond(envelope.failure(call_time, error), error.status, error.headers)
         except Exception:
             log.exception("The REST API failed on %s %r", request.method, request.path)
+            notes.error = DEFECT
             response = respond(envelope.failure(call_time, DEFECT), DEFECT.status)
         finally:
             request.close()
+        if self.settings is not None:
+            self.cors.permit(request, response)
         return response(environ, start_response)
 
-    def dispatch(self, request: Request, call_time: datetime) -> Response:
+    def dispatch(self, request: Request, call_time: datetime, notes: Notes) -> Response:
         """Route a request, once it is known who asks.
 
         :raises ApiError: when it cannot be served
         """
         if self.settings is None:
             raise UNREADABLE
+        check_headers(request.environ)
         if not request.environ["PATH_INFO"]:
             query = request.query_string.decode("latin-1")
             location = request.environ["SCRIPT_NAME"] + "/" + (f"?{query}" if query else "")
@@ -161,16 +178,30 @@ class Api:
             route, found = adapter.match()
         except HTTPException as error:
             route, found = "", {"error": error}
+        preflight = self.cors.preflight(request)
+        if preflight is not None:
+            return preflight
+        notes.route = route
+        give_back: Callable[[], None] | None = None
         try:
             principal = None if route in PUBLIC else self.authenticate(request)
+            if principal is not None:
+                notes.principal = principal
+                give_back = self.slots.take(principal.name)
             allowed = set(adapter.allowed_methods())
             if request.method == "OPTIONS" and allowed:
                 return Response(status=204, headers={"Allow": ", ".join(sorted({"OPTIONS", *allowed}))})
             if not route:
                 raise self.unrouted(request, found["error"])
-            response = self.handlers[route](Call(request, call_time, principal or NOBODY), **found)
+            response = self.handlers[route](Call(request, call_time, principal or NOBODY, notes), **found)
+            if give_back is not None and response.is_streamed:
+                response.call_on_close(give_back)
+                give_back = None
         except HTTPException as error:
             raise BadArguments(f"the request cannot be understood: {error.description}") from None
+        finally:
+            if give_back is not None:
+                give_back()
         if principal is not None:
             log.info("%s from %s: %s %s", principal.name, principal.peer, request.path, response.status_code)
         return response
@@ -194,17 +225,20 @@ class Api:
 
     def handle_health(self, call: Call) -> Response:
         """``GET /api/v1.0/health``."""
+        problem = self.authenticate.problem
+        if problem:
+            return respond({"status": "unhealthy", "reason": problem}, 503)
         return respond({"status": "healthy"}, 200)
 
     def handle_commands(self, call: Call) -> Response:
         """``GET /api/v1.0/commands``."""
-        catalogue = self.endpoints.live()
+        catalogue = self.endpoints.live(call.principal.permit)
         response = Response(catalogue.text, content_type="application/json")
         return revalidated(response, catalogue.etag, call.request)
 
     def handle_command(self, call: Call, words: str) -> Response:
         """``GET|POST /api/v1.0/commands/GROUP/COMMAND``."""
-        catalogue = self.endpoints.live()
+        catalogue = self.endpoints.live(call.principal.permit)
         told = {CATALOGUE_HEADER: f'"{catalogue.etag}"'}
         try:
             response = self.run_live(call, catalogue.find(words.replace("/", " ")))
@@ -225,7 +259,7 @@ class Api:
             )
         if call.request.method == "HEAD":
             return respond({}, 200)
-        query, body = arguments.read(call.request, self.limit)
+        query, body = arguments.read(call.request, self.limit, self.body_timeout)
         return self.runner(call, endpoint, arguments.merge(query, body))
 
     def handle_classic(self, call: Call, name: str) -> Response:
@@ -233,12 +267,12 @@ class Api:
         endpoint = self.endpoints.find(name)
         if call.request.method == "HEAD":
             return respond({}, 200)  # HEAD is safe (RFC 9110): nothing may be run for it
-        query, body = arguments.read(call.request, self.limit)
+        query, body = arguments.read(call.request, self.limit, self.body_timeout)
         return self.runner(call, endpoint, arguments.merge(query, body))
 
     def handle_ancestor(self, call: Call) -> Response:
         """``GET|POST /api?api=NAME``: output in parts, and arguments apart by where they came from."""
-        query, body = arguments.read(call.request, self.limit)
+        query, body = arguments.read(call.request, self.limit, self.body_timeout)
         names = [*query.pop("api", []), *body.pop("api", [])]
         if len(names) != 1:
             raise BadArguments("give the endpoint's name once, as api=NAME")

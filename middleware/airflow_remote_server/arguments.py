@@ -7,6 +7,10 @@ did not arrive whole, or cannot be understood to its end, is refused: half of it
 from __future__ import annotations
 
 import io
+import socket
+import threading
+import time
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -15,10 +19,10 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 
 from airflow_remote_server import strictjson
-from airflow_remote_server.errors import BadArguments, TooLarge
+from airflow_remote_server.errors import BadArguments, TooLarge, TooSlow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from werkzeug.wrappers import Request
 
@@ -30,20 +34,34 @@ MAX_FIELDS = 1000
 
 TOO_MANY = f"over {MAX_FIELDS} arguments"
 
+BODY_SECONDS = 60.0
+"""How long a body may take, unless the configuration says otherwise."""
+
 LONGEST_BOUNDARY = 200
 """RFC 2046, 5.1.1, allows 70 characters; werkzeug's own client writes numbers into it, and may need more."""
 
 
-def read(request: Request, limit: int) -> tuple[Given, Given]:
+def read(request: Request, limit: int, seconds: float = BODY_SECONDS) -> tuple[Given, Given]:
     """Read all arguments of a request.
 
     :param request: the request, whose body was not read yet
     :param limit: most bytes of its body
+    :param seconds: in which the body has to come
     :returns: those of the query, and those of the body
     :raises BadArguments: when they are not whole, not valid UTF-8 or JSON, or of an unknown type
     :raises TooLarge: when the body is over the limit, or has too many arguments
+    :raises TooSlow: when the body takes too long
     """
-    return _urlencoded(request.query_string, "query"), _arguments(request, body(request, limit))
+    return query(request), _arguments(request, body(request, limit, seconds))
+
+
+def query(request: Request) -> Given:
+    """The arguments of a request's query; its body is left alone.
+
+    :raises BadArguments: when they are not valid UTF-8
+    :raises TooLarge: when there are too many
+    """
+    return _urlencoded(request.query_string, "query")
 
 
 def merge(*sources: Given) -> Given:
@@ -55,13 +73,15 @@ def merge(*sources: Given) -> Given:
     return given
 
 
-def body(request: Request, limit: int) -> bytes:
+def body(request: Request, limit: int, seconds: float = BODY_SECONDS) -> bytes:
     """Read the body of a request, whole.
 
     :param request: the request
     :param limit: most bytes
+    :param seconds: in which it has to come
     :raises BadArguments: when the client sent less than it said, or broken chunks
     :raises TooLarge: when it is over the limit
+    :raises TooSlow: when it does not come in time
     """
     length = request.content_length
     chunked = bool(request.environ.get("wsgi.input_terminated")) and length is None
@@ -72,16 +92,51 @@ def body(request: Request, limit: int) -> bytes:
         raise too_large
     stream, data = request.environ["wsgi.input"], bytearray()
     wanted = limit + 1 if length is None else length
+    deadline = time.monotonic() + seconds
+    too_slow = TooSlow(f"the body did not come within {seconds:g} s")
     try:
-        while len(data) < wanted and (piece := stream.read(min(wanted - len(data), 1 << 16))):
-            data += piece
+        with _cut_off(request, seconds):
+            while len(data) < wanted and (piece := stream.read(min(wanted - len(data), 1 << 16))):
+                data += piece
+                if time.monotonic() > deadline:
+                    raise too_slow
+    except TooSlow:
+        raise
     except Exception:  # each server has its own exceptions for chunks that are none
+        if time.monotonic() > deadline:
+            raise too_slow from None
         raise BadArguments("the body cannot be read: it broke off, or its chunks are not valid") from None
     if len(data) > limit:
         raise too_large
     if length is not None and len(data) < length:
+        if time.monotonic() > deadline:
+            raise too_slow
         raise BadArguments(f"the body broke off: {len(data)} of {length} bytes came")
     return bytes(data)
+
+
+@contextmanager
+def _cut_off(request: Request, seconds: float) -> Iterator[None]:
+    """End the reading of a body that is too slow. gunicorn reads on while any byte comes now and then.
+
+    The ASGI server's is ended by ``asgi``, which waits for it.
+    """
+    connection = request.environ.get("gunicorn.socket")
+    if connection is None:
+        yield
+        return
+    timer = threading.Timer(seconds, _shut, [connection])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _shut(connection: socket.socket) -> None:
+    with suppress(OSError):  # it is closed already
+        socket.socket.shutdown(connection, socket.SHUT_RD)  # below TLS: the answer is still to be sent
 
 
 def _arguments(request: Request, data: bytes) -> Given:

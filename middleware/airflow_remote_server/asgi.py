@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -37,11 +38,29 @@ class RestApiAsgiMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and PREFIX in scope["path"] and self.api.serves(*border(scope)):
-            await self.bridge(digestible(scope), receive, send)
+            await self.bridge(digestible(scope), self.whole(receive), send)
             return
         if scope["type"] == "lifespan":
             self.api.prepare()  # the server starts
         await self.app(scope, receive, send)
+
+    def whole(self, receive: Receive) -> Receive:
+        """A body that is there whole, or whose reading fails.
+
+        a2wsgi takes the end of a connection for the end of the body; half of one might be another command.
+        """
+        deadline = 0.0
+
+        async def next_part() -> MutableMapping[str, Any]:
+            nonlocal deadline
+            loop = asyncio.get_running_loop()
+            deadline = deadline or loop.time() + self.api.get().body_timeout
+            message = await asyncio.wait_for(receive(), max(0.0, deadline - loop.time()))
+            if message["type"] != "http.request":
+                raise ConnectionError("the connection ended before the body did")
+            return message
+
+        return next_part
 
     @cached_property
     def bridge(self) -> AsgiApp:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from airflow_remote_server.errors import AuthenticationFailed, Refused
+from airflow_remote_server.errors import AuthenticationFailed, Refused, Unavailable
+from airflow_remote_server.limits import UNGUESSABLE, Failures
+from airflow_remote_server.roles import ALL, Permit
+from airflow_remote_server.tokens import TokensFile, find
+from airflow_remote_server.tokens_text import BrokenTokens
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Request
@@ -46,40 +52,105 @@ class Principal:
 
     :param name: for logs and answers
     :param peer: the address it came from
+    :param permit: what it may do
+    :param expires: when its token does; None for never
+    :param key: a secret of its own, to key digests with
     """
 
     name: str
     peer: str
+    permit: Permit = ALL
+    expires: datetime | None = None
+    key: bytes = field(default=b"", repr=False)
 
 
 class Authenticator:
     """Decide who a request acts for.
 
-    :param settings: the token, or the rules without one
+    :param settings: the token, the tokens file, or the rules without either
+    :param failures: of the peers
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, failures: Failures | None = None) -> None:
         self.token = None if settings.token is None else settings.token.encode()
+        self.digest = None if self.token is None else hashlib.sha256(self.token).digest()
+        self.tokens = None if settings.tokens_file is None else TokensFile(settings.tokens_file)
         self.allow_anonymous = settings.allow_anonymous
-        if self.token is None and self.allow_anonymous:
+        self.failures = failures or Failures()
+        if self.open and self.allow_anonymous:
             log.warning("The REST API is open to everybody: [rest_api_plugin] allow_anonymous is on")
+
+    @property
+    def open(self) -> bool:
+        """Whether no token is needed."""
+        return self.token is None and self.tokens is None
+
+    @property
+    def problem(self) -> str:
+        """Why nobody gets in at present, for anybody to know; "" when that is not so."""
+        try:
+            if self.tokens is not None:
+                self.tokens()
+        except BrokenTokens as error:
+            return f"[rest_api_plugin] tokens_file: {error}"
+        return ""
 
     def __call__(self, request: Request) -> Principal:
         """Authenticate.
 
         :param request: the request, whose body is not read
-        :raises AuthenticationFailed: when a token is configured and the request does not carry it
-        :raises Refused: when none is configured and the request is not from this machine
+        :raises AuthenticationFailed: when there are tokens and the request carries none that may come in
+        :raises Busy: when too many wrong ones came from its peer
+        :raises Refused: when there are none and the request is not from this machine
+        :raises Unavailable: when the tokens cannot be read
         """
         peer = request.remote_addr or ""
-        if self.token is not None:
-            if not hmac.compare_digest(_presented(request), self.token):
-                raise AuthenticationFailed
-            return Principal("token", peer)
+        if not self.open:
+            return self.holder(_presented(request), peer)
         self.refuse_other_sites(request)
         if not self.allow_anonymous:
             self.refuse_other_machines(request, peer)
         return Principal("anonymous", peer)
+
+    def holder(self, presented: bytes, peer: str) -> Principal:
+        """Whose a token is; the parameters and what is raised as above."""
+        waiting = self.failures.waiting(peer)
+        if waiting is not None and len(presented) < UNGUESSABLE:
+            raise waiting
+        try:
+            principal = self.identify(presented, peer)
+        except AuthenticationFailed:
+            if waiting is not None:
+                raise waiting from None
+            if presented:  # who sends none does not try any
+                self.failures.add(peer)
+            raise
+        self.failures.forgive(peer)
+        return principal
+
+    def identify(self, presented: bytes, peer: str) -> Principal:
+        """Whose a token is, whatever came before.
+
+        :param presented: the token; b"" for none
+        :param peer: the address that it came from
+        :raises AuthenticationFailed: when it may not come in
+        :raises Unavailable: when the tokens cannot be read
+        """
+        try:
+            tokens = () if self.tokens is None else self.tokens()
+        except BrokenTokens:
+            raise Unavailable("The tokens file cannot be used; the webserver's log says why") from None
+        digest = hashlib.sha256(presented).digest()
+        token = find(tokens, digest)
+        if self.digest is not None and hmac.compare_digest(self.digest, digest):
+            return Principal("token", peer, key=self.token or b"")
+        if token is None:
+            raise AuthenticationFailed("no such token" if presented else "no token")
+        if token.expires is not None and token.expires <= datetime.now(timezone.utc):
+            raise AuthenticationFailed(f"the token {token.name} has expired")
+        if not token.comes_from(peer):
+            raise AuthenticationFailed(f"the token {token.name} may not come from there")
+        return Principal(token.name, peer, token.permit, token.expires, token.digest)
 
     @staticmethod
     def refuse_other_sites(request: Request) -> None:
@@ -89,7 +160,9 @@ class Authenticator:
         origins = [environ[header] for header in ("HTTP_ORIGIN", "HTTP_REFERER") if header in environ]
         foreign = any(_netloc(origin) != environ.get("HTTP_HOST", "") for origin in origins)
         if site not in ("none", "same-origin") or foreign:
-            raise Refused(f"Refused by the cross-site check, since no token is configured: {HOW_TO_OPEN}")
+            raise Refused(
+                f"Refused by the cross-site check, since no token is configured: {HOW_TO_OPEN}", layer="site"
+            )
 
     @staticmethod
     def refuse_other_machines(request: Request, peer: str) -> None:
@@ -104,7 +177,7 @@ class Authenticator:
             reason = "is open to a loopback host name only"
         else:
             return
-        raise Refused(f"Refused: without a token the REST API {reason}; {HOW_TO_OPEN}")
+        raise Refused(f"Refused: without a token the REST API {reason}; {HOW_TO_OPEN}", layer="peer")
 
 
 def _presented(request: Request) -> bytes:

@@ -51,12 +51,15 @@ class Commands:
         reshape: Callable[[Answer], Answer] = lambda answer: answer,
     ) -> Response:
         """Do what a request asks an endpoint for, and deliver the answer as the request prefers."""
+        call.notes.name = endpoint.name
         try:
             how = delivery.read(call.request, self.longest_wait)
-            plan = self.endpoints.plan(endpoint, given, ignore_unknown)
+            plan = self.endpoints.plan(endpoint, given, ignore_unknown, call.principal.permit)
+            call.notes.command = plan.said["airflow_cmd"]
             if endpoint.name == "rest_api_plugin_version":
                 return finish(call, reshape(Answer({**plan.said, "output": __version__})))
             job, line = self.endpoints.submit(plan, call.principal, how.key)
+            call.notes.job = job.id
         except ApiError as error:
             return finish(call, reshape(Answer({"arguments": self.endpoints.echo(endpoint, given)}, error)))
 
@@ -110,6 +113,7 @@ class Commands:
             return finish(call, answer(self.jobs.settle(job)), headers)
         job = self.jobs.settle(job)
         said = answer(job) if job.state.final and not first else Answer()
+        call.notes.error = said.error
         if said.error is not None:  # nothing has been sent yet, so the status can still tell
             return plain(f"{said.error.message}\n".encode(), said.error.status, headers)
         return streamed(chain([first], pieces), "text/plain; charset=utf-8", headers)

@@ -24,10 +24,12 @@ from airflow_remote_server.jobs.service import Wanted
 from airflow_remote_server.jobs.store import Taken
 from airflow_remote_server.masking import MASK, redact_text
 from airflow_remote_server.responses import Answer
+from airflow_remote_server.roles import ALL
 from airflow_remote_server.runner.failures import last_line
 from airflow_remote_server.runner.folder import FILES, STDERR, STDOUT, UPLOAD, Command
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from werkzeug.datastructures import FileStorage
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from airflow_remote_server.catalogue.source import Source
     from airflow_remote_server.jobs import Job
     from airflow_remote_server.jobs.service import Jobs
+    from airflow_remote_server.roles import Permit
     from airflow_remote_server.runner.warm import Line
     from airflow_remote_server.settings import Settings
 
@@ -71,11 +74,12 @@ class Endpoints:
         self.settings = settings
         self.jobs = jobs
         self.policy = Policy(settings.allow_commands, settings.deny_commands)
-        self.live = Live(source, self.policy)
         self.all = Classic(settings.airflow_major).endpoints()
         self._names = {
             name: endpoint for endpoint in self.all.values() for name in (endpoint.name, *endpoint.aliases)
         }
+        self.classic = classic_names(self.all.values())
+        self.live = Live(source, self.policy, self.classic)
 
     def find(self, name: str) -> Endpoint:
         """The classic endpoint of a name.
@@ -105,18 +109,22 @@ class Endpoints:
             if name in known
         }
 
-    def plan(self, endpoint: Endpoint, given: Given, ignore_unknown: bool) -> Plan:
+    def plan(self, endpoint: Endpoint, given: Given, ignore_unknown: bool, permit: Permit = ALL) -> Plan:
         """See what a request comes to.
 
         :param endpoint: the endpoint
         :param given: the arguments of the request
         :param ignore_unknown: drop arguments that the endpoint does not have
+        :param permit: of who asks
         :raises ApiError: when it is refused
         """
         self.refuse_absent(endpoint)
         form, given = choose(endpoint, given)
-        self.policy.check(" ".join(form.command), endpoint.name)
+        command = " ".join(form.command)
+        permit.check(form, endpoint.name, self.classic.get(command, ()))
+        self.policy.check(command, endpoint.name)
         values, uploads = Validator(form, self.settings)(given, ignore_unknown)
+        permit.check_dags(form, values)
         visible = masked(form, values, self.settings.sensitive_names)
         said: dict[str, Any] = {
             "airflow_cmd": shown(form, visible),
@@ -147,7 +155,7 @@ class Endpoints:
             principal.name,
             principal.peer,
             key,
-            self.digest(plan) if key else "",
+            self.digest(plan, principal.key) if key else "",
         )
         title = plan.said["airflow_cmd"]
         try:
@@ -167,7 +175,7 @@ class Endpoints:
         command = Command(plan.form.program, tuple(argv), title, plan.form.service)
         return job, self.jobs.start(job, command)
 
-    def digest(self, plan: Plan) -> str:
+    def digest(self, plan: Plan, key: bytes) -> str:
         """Tells whether two requests want the same; keyed, since it is stored and values may be secret."""
         said: list[Any] = [plan.endpoint.name, plan.form.name, plan.values]
         for name, upload in sorted(plan.uploads.items()):
@@ -175,7 +183,7 @@ class Endpoints:
             upload.stream.seek(0)
             said.append([name, upload.filename, content])
         text = json.dumps(said, sort_keys=True).encode()
-        return hmac.new((self.settings.token or "").encode(), text, "sha256").hexdigest()
+        return hmac.new(key, text, "sha256").hexdigest()
 
     def deploy(self, plan: Plan, values: Values) -> list[str]:
         """The command line of our own action that deploys a DAG file (``actions``)."""
@@ -242,6 +250,18 @@ class Endpoints:
             raise NotInThisAirflow(f"`{command}` needs the provider: pip install {endpoint.provider}")
         if self.settings.airflow_major < 3 and "celery" not in self.settings.executor.lower():
             raise NotInThisAirflow(f"Airflow 2 has `{command}` only when [core] executor is a Celery one")
+
+
+def classic_names(endpoints: Iterable[Endpoint]) -> dict[str, tuple[str, ...]]:
+    """The names of the classic endpoints that become a command, by the command's words.
+
+    :param endpoints: the classic ones
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for endpoint in endpoints:
+        for command in dict.fromkeys(" ".join(form.command) for form in endpoint.forms):
+            found[command] = (*found.get(command, ()), endpoint.name, *endpoint.aliases)
+    return found
 
 
 def save(uploads: dict[str, FileStorage], folder: Path) -> dict[str, str]:

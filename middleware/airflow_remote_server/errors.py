@@ -16,6 +16,8 @@ class ApiError(Exception):
     """
 
     status: ClassVar[int] = 500
+    layer = ""
+    """What refused the request: ``token``, ``role``, ``DAG``, ``policy``, ...; "" when nothing did."""
 
     def __init__(self, message: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
@@ -35,18 +37,32 @@ class BadArguments(ApiError):
 
 
 class AuthenticationFailed(ApiError):
-    """Raised when the token is missing or wrong. The seed's message, and no more."""
+    """Raised when the token is missing or wrong. The seed's message, and no more.
+
+    :param reason: for the log; who asks is not told
+    """
 
     status = 403
+    layer = "token"
 
-    def __init__(self) -> None:
+    def __init__(self, reason: str = "") -> None:
         super().__init__("Token Authentication Failed")
+        self.reason = reason
 
 
 class Refused(ApiError):
-    """Raised when a rule other than the token forbids the request; the message says which."""
+    """Raised when a rule other than the token forbids the request; the message says which.
+
+    :param message: one line for the user
+    :param headers: further response headers
+    :param layer: the rule
+    """
 
     status = 403
+
+    def __init__(self, message: str, headers: dict[str, str] | None = None, layer: str = "") -> None:
+        super().__init__(message, headers)
+        self.layer = layer
 
 
 class NotFound(ApiError):
@@ -67,6 +83,12 @@ class Conflict(ApiError):
     status = 409
 
 
+class TooSlow(ApiError):
+    """Raised when the body of a request does not come in time."""
+
+    status = 408
+
+
 class TooLarge(ApiError):
     """Raised when a request's body is over the limit."""
 
@@ -83,6 +105,12 @@ class Busy(ApiError):
     """Raised when as many commands run and wait as may; ``Retry-After`` says when to try again."""
 
     status = 429
+
+
+class HeadersTooLarge(ApiError):
+    """Raised when the headers of a request are over the limit (RFC 6585)."""
+
+    status = 431
 
 
 class InternalError(ApiError):

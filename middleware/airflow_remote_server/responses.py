@@ -23,6 +23,26 @@ if TYPE_CHECKING:
     from airflow_remote_server.errors import ApiError
 
 
+@dataclass
+class Notes:
+    """What is learned of a request while it is served, for the audit.
+
+    :param route: what serves it; "" for what is not there
+    :param principal: for whom it is done; None when that is not known
+    :param name: of the endpoint
+    :param command: the command line, secrets masked
+    :param job: the id of its job
+    :param error: what went wrong; None when nothing did
+    """
+
+    route: str = ""
+    principal: Principal | None = None
+    name: str = ""
+    command: str = ""
+    job: str = ""
+    error: ApiError | None = None
+
+
 @dataclass(frozen=True)
 class Call:
     """A request, and who makes it.
@@ -30,11 +50,13 @@ class Call:
     :param request: it
     :param time: when it came
     :param principal: for whom it is done
+    :param notes: for the audit
     """
 
     request: Request
     time: datetime
     principal: Principal
+    notes: Notes = field(default_factory=Notes)
 
     @property
     def root(self) -> str:
@@ -69,7 +91,7 @@ def document(call: Call, answer: Answer) -> dict[str, Any]:
 
 def finish(call: Call, answer: Answer, headers: dict[str, str] | None = None) -> Response:
     """The response for an endpoint's answer."""
-    error = answer.error
+    error = call.notes.error = answer.error
     status, own = (answer.status, {}) if error is None else (error.status, error.headers)
     return respond(document(call, answer), status, {**(headers or {}), **own})
 

@@ -6,6 +6,7 @@ can be set by ``AIRFLOW__SECTION__KEY``, and the token also by ``..._CMD`` and `
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 TOKEN_KEY = "rest_api_plugin_expected_http_token"  # noqa: S105 - a name
 TOKEN_SECTIONS = ("webserver", "rest_api_plugin")
 SECTION = "rest_api_plugin"
+TOKENS_FILE = "tokens_file"
 MEBIBYTE = 1 << 20
+
+ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 
 
 class SettingsError(Exception):
@@ -52,6 +56,12 @@ class Settings:
     :param jobs_url: of the database with the jobs, as SQLAlchemy has it; "" for a file in the state_dir
     :param allow_commands: globs over names of commands that are not refused by default (``catalogue.policy``)
     :param deny_commands: globs over names of commands that are refused
+    :param tokens_file: with further tokens (``tokens``); None for none
+    :param cors_origins: of web pages that may use the API with a token
+    :param max_requests: of one token that a web worker serves at once
+    :param body_timeout: seconds in which the body of a request has to come
+    :param audit_seconds: how long the audit is kept
+    :param audit_rows: how many entries of it
     :param sensitive_names: parts of names whose values are masked, in lower case
     """
 
@@ -76,6 +86,12 @@ class Settings:
     jobs_url: str = field(default="", repr=False)
     allow_commands: tuple[str, ...] = ()
     deny_commands: tuple[str, ...] = ()
+    tokens_file: Path | None = None
+    cors_origins: tuple[str, ...] = ()
+    max_requests: int = 28
+    body_timeout: float = 60.0
+    audit_seconds: float = 90 * 24 * 3600.0
+    audit_rows: int = 100_000
     sensitive_names: frozenset[str] = SENSITIVE
 
     @staticmethod
@@ -100,11 +116,11 @@ class Settings:
 
 
 def token_is_configured(conf: Any) -> bool:
-    """Whether any of the token's keys is there, without running its command.
+    """Whether any of the token's keys is there, or a tokens file, without running a command or reading it.
 
     :param conf: Airflow's configuration
     """
-    return bool(token_sections(conf))
+    return bool(token_sections(conf)) or conf.has_option(SECTION, TOKENS_FILE)
 
 
 def token_sections(conf: Any) -> list[str]:
@@ -185,6 +201,12 @@ def from_airflow() -> Settings:
         jobs_url=_read(conf.get, SECTION, "jobs_url", "") or "",
         allow_commands=_globs(conf, "allow_commands"),
         deny_commands=_globs(conf, "deny_commands"),
+        tokens_file=_tokens_file(conf, home),
+        cors_origins=_origins(conf),
+        max_requests=_positive(conf, "max_requests", Settings.max_requests, int),
+        body_timeout=_positive(conf, "body_timeout", Settings.body_timeout, float),
+        audit_seconds=3600 * _positive(conf, "audit_hours", Settings.audit_seconds / 3600, float),
+        audit_rows=_positive(conf, "audit_rows", Settings.audit_rows, int),
         sensitive_names=SENSITIVE | _names(_read(conf.get, "core", "sensitive_var_conn_names", "")),
     )
 
@@ -206,6 +228,29 @@ def _globs(conf: Any, key: str) -> tuple[str, ...]:
     """Globs over names of commands, separated by commas or line ends."""
     listed = str(_read(conf.get, SECTION, key, "") or "").replace("\n", ",").split(",")
     return tuple(" ".join(glob.split()) for glob in listed if glob.strip())
+
+
+def _tokens_file(conf: Any, home: Path) -> Path | None:
+    """Where the tokens file is; below AIRFLOW_HOME when that is not said."""
+    if not conf.has_option(SECTION, TOKENS_FILE):
+        return None
+    path = str(_read(conf.get, SECTION, TOKENS_FILE, "") or "").strip()
+    if not path:
+        raise SettingsError(f"[{SECTION}] {TOKENS_FILE} is set but empty: remove it, or name a file")
+    return home / Path(path).expanduser()
+
+
+def _origins(conf: Any) -> tuple[str, ...]:
+    """Origins of web pages, as browsers say them (RFC 6454, 6.2)."""
+    origins = str(_read(conf.get, SECTION, "cors_origins", "") or "").replace("\n", ",").split(",")
+    listed = tuple(origin.strip() for origin in origins if origin.strip())
+    for origin in listed:
+        if not ORIGIN.fullmatch(origin):
+            raise SettingsError(
+                f"[{SECTION}] cors_origins must be origins as https://ci.example:8443, in lower case and "
+                f"without a path, not {origin!r}"
+            )
+    return listed
 
 
 def _read(getter: Any, section: str, key: str, fallback: Any) -> Any:

@@ -23,7 +23,7 @@ from deeds import Deed
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from processes import end_all
-from remote import TOKEN, Remote
+from remote import TOKEN, Remote, entry, secret_of
 
 import airflow_remote_server
 
@@ -199,6 +199,27 @@ def make_remote(make_settings: Callable[..., Settings]) -> Callable[..., Remote]
 def remote(make_remote: Callable[..., Remote], shared_state: Path) -> Remote:
     """A caller of the API whose commands the shared host runs."""
     return make_remote(state_dir=shared_state)
+
+
+@pytest.fixture
+def tokens_file(tmp_path: Path) -> Path:
+    """A tokens file, which is there when something was written to it."""
+    return tmp_path / "tokens.toml"
+
+
+@pytest.fixture
+def holder(
+    make_remote: Callable[..., Remote], shared_state: Path, tokens_file: Path
+) -> Callable[..., Remote]:
+    """A caller of an API with a tokens file that has one token, and the admin's token of airflow.cfg."""
+
+    def make(role: str, more: str = "", roles: str = "", **changes: Any) -> Remote:
+        tokens_file.write_text(f"{roles}\n{entry('ci', role)}{more}\n")
+        tokens_file.chmod(0o600)
+        remote = make_remote(**{"state_dir": shared_state, "tokens_file": tokens_file, **changes})
+        return remote.holding(secret_of("ci"))
+
+    return make
 
 
 @pytest.fixture

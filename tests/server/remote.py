@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 from processes import wait_for
@@ -14,21 +15,38 @@ TOKEN = "open sesame"
 FINAL = ("succeeded", "failed", "stopped", "timed_out", "lost")
 
 
+def secret_of(name: str) -> str:
+    """The token of a name in a tokens file of these tests."""
+    return f"the token of {name}, which nobody can guess"
+
+
+def entry(name: str, role: str) -> str:
+    """Its entry; further keys may follow."""
+    digest = hashlib.sha256(secret_of(name).encode()).hexdigest()
+    return f'[[token]]\nname = "{name}"\nsha256 = "{digest}"\nrole = "{role}"\n'
+
+
 class Remote:
     """Asks one instance of the API, as one web worker has it.
 
     :param client: werkzeug's
     :param settings: of the API
+    :param token: that it sends
     """
 
-    def __init__(self, client: Client, settings: Any) -> None:
+    def __init__(self, client: Client, settings: Any, token: str = TOKEN) -> None:
         self.client = client
         self.settings = settings
+        self.token = token
+
+    def holding(self, token: str) -> Remote:
+        """A caller of the same instance with another token."""
+        return Remote(self.client, self.settings, token)
 
     def __call__(self, path: str, method: str = "GET", **more: Any) -> TestResponse:
         """Ask for a path below ``/api/v1.0``. Arguments in capitals are headers."""
         headers = {name.replace("_", "-"): more.pop(name) for name in [*more] if name.isupper()}
-        headers["Authorization"] = f"Bearer {TOKEN}"
+        headers["Authorization"] = f"Bearer {self.token}"
         return self.client.open(f"/admin/rest_api/api/v1.0/{path}", method=method, headers=headers, **more)
 
     def run(self, deed: Deed, **more: Any) -> TestResponse:

@@ -66,7 +66,7 @@ def test_airflow_hides_the_token_where_it_shows_its_configuration(
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many", "nan", ""])
-@pytest.mark.parametrize("key", ["max_body_bytes", "max_output_bytes", "command_timeout"])
+@pytest.mark.parametrize("key", ["max_body_bytes", "max_output_bytes", "command_timeout", "max_requests"])
 def test_a_limit_that_is_no_limit_is_an_error(monkeypatch: pytest.MonkeyPatch, key: str, value: str) -> None:
     monkeypatch.setenv(f"AIRFLOW__REST_API_PLUGIN__{key.upper()}", value)
     with pytest.raises(SettingsError, match=key):
@@ -111,6 +111,42 @@ def test_proxy_fix_is_airflow_2s(monkeypatch: pytest.MonkeyPatch, major: int) ->
     monkeypatch.setenv("AIRFLOW__WEBSERVER__PROXY_FIX_X_FOR", "2")
     expected = {"x_for": 2, "x_proto": 1, "x_host": 1, "x_port": 1, "x_prefix": 1} if major < 3 else None
     assert from_airflow().proxy_fix == expected
+
+
+def test_the_tokens_file_is_below_airflow_home_unless_it_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, conf: Any, home: Path
+) -> None:
+    key = "AIRFLOW__REST_API_PLUGIN__TOKENS_FILE"
+    assert from_airflow().tokens_file is None
+    monkeypatch.setenv(key, "tokens.toml")
+    assert from_airflow().tokens_file == home / "tokens.toml"
+    assert token_is_configured(conf), "so the entry point wraps the webserver"
+    monkeypatch.setenv(key, "/etc/tokens.toml")
+    assert from_airflow().tokens_file == Path("/etc/tokens.toml")
+    monkeypatch.setenv(key, " ")
+    with pytest.raises(SettingsError, match="tokens_file is set but empty"):
+        from_airflow()
+
+
+@pytest.mark.parametrize(
+    ("value", "origins"),
+    [
+        ("", ()),
+        ("https://a.example, http://localhost:8080", ("https://a.example", "http://localhost:8080")),
+    ],
+)
+def test_origins_are_listed(monkeypatch: pytest.MonkeyPatch, value: str, origins: tuple[str, ...]) -> None:
+    monkeypatch.setenv("AIRFLOW__REST_API_PLUGIN__CORS_ORIGINS", value)
+    assert from_airflow().cors_origins == origins
+
+
+@pytest.mark.parametrize(
+    "value", ["*", "null", "https://a.example/", "a.example", "https://A.example", "ftp://a", "https://*.a"]
+)
+def test_what_is_no_origin_is_an_error(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("AIRFLOW__REST_API_PLUGIN__CORS_ORIGINS", value)
+    with pytest.raises(SettingsError, match="cors_origins"):
+        from_airflow()
 
 
 @pytest.mark.parametrize("text", ["a.py", "sub/a.py", "DAGS_FOLDER/a.py", "", ".", "sub/../a.py", "~/a.py"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server.catalogue import traits
@@ -14,12 +14,17 @@ from airflow_remote_server.catalogue.renames import missing, renamed
 from airflow_remote_server.catalogue.spec import Argument, Endpoint, Form, Kind
 from airflow_remote_server.catalogue.validation import nearest
 from airflow_remote_server.errors import NotFound, NotInThisAirflow
+from airflow_remote_server.roles import ALL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from airflow_remote_server.catalogue.policy import Policy
     from airflow_remote_server.catalogue.source import Source
+    from airflow_remote_server.roles import Permit
+
+MOST_PERMITS = 100
+"""Catalogues of different permits that are kept."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,7 @@ class Catalogue:
     :param missing: groups and commands that this Airflow could have, and what they need
     :param text: the catalogue for clients, JSON
     :param etag: of that text
+    :param runnable: the commands of it that are not refused
     """
 
     airflow: str
@@ -40,6 +46,7 @@ class Catalogue:
     missing: Mapping[str, str]
     text: bytes
     etag: str
+    runnable: tuple[str, ...]
 
     def find(self, name: str) -> Endpoint:
         """The endpoint of a command.
@@ -64,22 +71,56 @@ class Live:
 
     :param source: of Airflow's commands
     :param policy: which of them may be run
+    :param classic: names of the classic endpoints that become a command, by its words
     """
 
-    def __init__(self, source: Source, policy: Policy) -> None:
+    def __init__(self, source: Source, policy: Policy, classic: Mapping[str, tuple[str, ...]]) -> None:
         self._source = source
         self._policy = policy
-        self._made: tuple[dict[str, Any], Catalogue] | None = None
+        self._classic = classic
+        self._made: tuple[dict[str, Any], dict[Permit, Catalogue]] | None = None
 
-    def __call__(self) -> Catalogue:
+    def __call__(self, permit: Permit = ALL) -> Catalogue:
         """The catalogue; the same for as long as the configuration is.
 
+        :param permit: of who asks
         :raises Unavailable: when the commands cannot be read
         """
         description, made = self._source.read(), self._made
         if made is None or made[0] is not description:
-            made = self._made = description, catalogue(description, self._policy)
-        return made[1]
+            made = self._made = description, {ALL: catalogue(description, self._policy)}
+        found = made[1].get(permit)
+        if found is None:
+            if len(made[1]) > MOST_PERMITS:
+                made = self._made = description, {ALL: made[1][ALL]}
+            found = made[1][permit] = marked(made[1][ALL], lambda command: self.refusal(command, permit))
+        return found
+
+    def refusal(self, endpoint: Endpoint, permit: Permit) -> str:
+        """Why a permit does not allow a command; "" when it does."""
+        return permit.refusal(endpoint.forms[0], endpoint.name, self._classic.get(endpoint.name, ()))[1]
+
+
+def marked(whole: Catalogue, refusal: Callable[[Endpoint], str]) -> Catalogue:
+    """A catalogue in which it is said what may not be run.
+
+    Refused commands stay in it: which ones there are is no secret, and so a client can say that one may not
+    be run, and why, instead of that there is none.
+
+    :param whole: the catalogue of who may run everything
+    :param refusal: tells why a command may not be run; "" when it may
+    """
+    said = json.loads(whole.text)
+    for command in said["commands"]:
+        command["refused"] = command["refused"] or refusal(whole.endpoints[command["name"]])
+    return replace(whole, **written(said))
+
+
+def written(said: dict[str, Any]) -> dict[str, Any]:
+    """The text of a catalogue, its etag, and the names of the commands in it that can be run."""
+    text = json.dumps(said, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    runnable = tuple(command["name"] for command in said["commands"] if not command["refused"])
+    return {"text": text, "etag": hashlib.sha256(text).hexdigest()[:32], "runnable": runnable}
 
 
 def catalogue(description: Mapping[str, Any], policy: Policy) -> Catalogue:
@@ -93,9 +134,7 @@ def catalogue(description: Mapping[str, Any], policy: Policy) -> Catalogue:
     known = {*endpoints, *(group["name"] for group in groups)}
     former, absent = renamed(description, known), missing(known)
     said = document(description["airflow"], groups, endpoints.values(), former, absent)
-    text = json.dumps(said, ensure_ascii=False).encode("utf-8", "backslashreplace")
-    etag = hashlib.sha256(text).hexdigest()[:32]
-    return Catalogue(description["airflow"], endpoints, former, absent, text, etag)
+    return Catalogue(description["airflow"], endpoints, former, absent, **written(said))
 
 
 def endpoint(command: Mapping[str, Any], policy: Policy) -> Endpoint:

@@ -88,7 +88,7 @@ class Policy:
         """
         reason = self.reason(*names)
         if reason:
-            raise Refused(f"`{names[0]}` is refused by the policy: {reason}")
+            raise Refused(f"`{names[0]}` is refused by the policy: {reason}", layer="policy")
 
 
 def _any(globs: Iterable[str], names: Iterable[str]) -> bool:

@@ -89,14 +89,15 @@ def files(jobs: Jobs, job: Job, root: str) -> list[dict[str, Any]]:
     ]
 
 
-def file(jobs: Jobs, job_id: str, name: str) -> Path:
+def file(jobs: Jobs, job_id: str, name: str, principal: str | None = None) -> Path:
     """Where a file that a command has written for its user is.
 
     :param name: as ``files`` tells it
+    :param principal: whose jobs there are; None for everybody's
     :raises NotFound: when there is no such job, or it has no such file
     :raises Conflict: when the job's folder is on another machine
     """
-    job = jobs.get(job_id)
+    job = jobs.get(job_id, principal)
     jobs.refuse_elsewhere(job)
     folder = jobs.folder(job)
     # Only what was found by walking down from the folder: no name leads out of it.
@@ -173,9 +174,10 @@ class Query:
             raise BadArguments(f"unknown argument: {next(iter(self.left))[:80]!r}")
 
 
-def listing(jobs: Jobs, given: Given, root: str) -> dict[str, Any]:
+def listing(jobs: Jobs, given: Given, root: str, whose: str | None = None) -> dict[str, Any]:
     """The answer to ``GET /jobs``.
 
+    :param whose: jobs there are; None for everybody's
     :param given: ``state`` (several, with commas), ``command``, ``principal``, ``limit``, ``before``
     :raises BadArguments: for any other, or a value that cannot be used
     """
@@ -188,6 +190,9 @@ def listing(jobs: Jobs, given: Given, root: str) -> dict[str, Any]:
     limit = int(query.number("limit", PAGE, LARGEST_PAGE)) or PAGE
     command, principal, before = query.text("command"), query.text("principal"), query.text("before")
     query.end()
+    if whose is not None and principal not in (None, whose):
+        return {"jobs": [], "next": None}
+    principal = whose or principal
     states = {State(word) for word in words}
     # The store is told of a job's end, but not of its beginning: its folder says which of the two it is.
     noted = states.union(ACTIVE) if states.intersection(ACTIVE) else states
@@ -198,13 +203,14 @@ def listing(jobs: Jobs, given: Given, root: str) -> dict[str, Any]:
 
 
 def output(
-    jobs: Jobs, job_id: str, given: Given, media: str, longest: float
+    jobs: Jobs, job_id: str, given: Given, media: str, longest: float, principal: str | None = None
 ) -> tuple[bytes | dict[str, Any], str]:
     """The answer to ``GET /jobs/ID/output``: some of a stream, once there is any.
 
     :param given: ``stream``; ``offset`` in bytes; ``wait``, the most seconds to wait for more
     :param media: of the answer
     :param longest: the most seconds that can be waited
+    :param principal: whose jobs there are; None for everybody's
     :returns: the body, and the offset to go on at
     :raises BadArguments: for any other argument, or a value that cannot be used
     :raises NotFound: when there is no such job
@@ -216,7 +222,7 @@ def output(
         raise BadArguments(f"'stream' must be stdout or stderr, not {stream[:40]!r}")
     offset, wait = int(query.number("offset", 0, 1e15)), query.number("wait", 0, longest)
     query.end()
-    job = jobs.get(job_id)
+    job = jobs.get(job_id, principal)
     jobs.refuse_elsewhere(job)
     deadline = time.monotonic() + wait
     while True:

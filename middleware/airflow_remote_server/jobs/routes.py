@@ -31,6 +31,11 @@ STOP_SECONDS = 2.0
 """How long it may take from a signal to an end that is written down."""
 
 
+def whose(call: Call) -> str | None:
+    """Whose jobs a request may know of; None for everybody's."""
+    return None if call.principal.permit.unrestricted else call.principal.name
+
+
 class JobRoutes:
     """Answers requests for jobs.
 
@@ -55,17 +60,18 @@ class JobRoutes:
 
     def listing(self, call: Call) -> Response:
         """``GET /api/v1.0/jobs``."""
-        return respond(resource.listing(self.jobs, self.query(call), call.root), 200)
+        return respond(resource.listing(self.jobs, self.query(call), call.root, whose(call)), 200)
 
     def single(self, call: Call, job_id: str) -> Response:
         """``GET /api/v1.0/jobs/ID``."""
-        return respond(resource.single(self.jobs, self.jobs.get(job_id), call.root), 200)
+        return respond(resource.single(self.jobs, self.jobs.get(job_id, whose(call)), call.root), 200)
 
     def output(self, call: Call, job_id: str) -> Response:
         """``GET /api/v1.0/jobs/ID/output``."""
         longest = self.settings.max_wait
         media = delivery.read(call.request, longest).media
-        said, offset = resource.output(self.jobs, job_id, self.query(call), media, longest)
+        query = self.query(call)
+        said, offset = resource.output(self.jobs, job_id, query, media, longest, whose(call))
         headers = {"Airflow-Remote-Next-Offset": offset}
         if isinstance(said, bytes):
             return plain(said, 200, headers)
@@ -73,16 +79,19 @@ class JobRoutes:
 
     def file(self, call: Call, job_id: str, name: str) -> Response:
         """``GET /api/v1.0/jobs/ID/files/NAME``."""
-        return download(call.request, resource.file(self.jobs, job_id, name))
+        return download(call.request, resource.file(self.jobs, job_id, name, whose(call)))
 
     def stop(self, call: Call, job_id: str) -> Response:
         """``POST /api/v1.0/jobs/ID/stop``."""
-        query, body = arguments.read(call.request, self.settings.max_body_bytes)
+        settings = self.settings
+        query, body = arguments.read(call.request, settings.max_body_bytes, settings.body_timeout)
         wanted = resource.Query(arguments.merge(query, body))
         force = wanted.flag("force")
         wanted.end()
         wait = delivery.read(call.request, self.settings.max_wait).wait
-        job = self.jobs.get(job_id)
+        call.notes.name, call.notes.job = "stop", job_id
+        job = self.jobs.get(job_id, whose(call))
+        call.notes.command = job.command
         if job.state.final:
             return respond(resource.full(job, call.root), 200)
         self.jobs.stop(job, force)
@@ -91,4 +100,4 @@ class JobRoutes:
 
     def query(self, call: Call) -> arguments.Given:
         """The arguments of a request that has no body."""
-        return arguments.read(call.request, self.settings.max_body_bytes)[0]
+        return arguments.query(call.request)

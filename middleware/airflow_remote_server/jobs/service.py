@@ -220,14 +220,15 @@ class Jobs(Folders):
             pause = min(pause * 2, POLL_SECONDS[1])
         return self.settle(job)
 
-    def get(self, job_id: str) -> Job:
+    def get(self, job_id: str, principal: str | None = None) -> Job:
         """A job as it is now.
 
+        :param principal: whose jobs there are, for who asks; None for everybody's
         :raises NotFound: when there is none
         """
         _ = self.node  # makes the folder that the store may be in
         job = self.store.get(job_id)
-        if job is None:
+        if job is None or principal not in (None, job.principal):
             raise NotFound(f"no such job: {job_id[:60]!r}; jobs that have ended are kept for a time only")
         return self.settle(job)
 

@@ -1,0 +1,269 @@
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from remote import TOKEN, entry, secret_of
+from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Request
+
+from airflow_remote_server.auth import Authenticator
+from airflow_remote_server.errors import AuthenticationFailed, Unavailable
+from airflow_remote_server.tokens_text import BrokenTokens, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from airflow_remote_server.settings import Settings
+
+DIGEST = "a" * 64
+
+
+def request(token: str | None, peer: str = "127.0.0.1") -> Request:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    return Request(EnvironBuilder("/", headers=headers).get_environ() | {"REMOTE_ADDR": peer})
+
+
+@pytest.fixture
+def authenticate(make_settings: Callable[..., Settings], tokens_file: Path) -> Callable[..., Authenticator]:
+    """An authenticator with a tokens file of this text."""
+
+    def make(text: str, **changes: Any) -> Authenticator:
+        tokens_file.write_text(text)
+        tokens_file.chmod(0o600)
+        return Authenticator(make_settings(**{"token": None, "tokens_file": tokens_file, **changes}))
+
+    return make
+
+
+def test_a_token_of_the_file_is_known_by_its_name_and_role(authenticate: Any) -> None:
+    principal = authenticate(entry("ci", "viewer") + entry("other", "admin"))(request(secret_of("ci")))
+    assert (principal.name, principal.permit.role.name) == ("ci", "viewer")
+    assert secret_of("ci") not in repr(principal)
+
+
+@pytest.mark.parametrize("token", [None, "", "ci", secret_of("other"), secret_of("ci")[:-1]])
+def test_no_other_token_is_let_in(authenticate: Any, token: str | None) -> None:
+    with pytest.raises(AuthenticationFailed):
+        authenticate(entry("ci", "viewer"))(request(token))
+
+
+def test_its_digest_is_not_the_token(authenticate: Any) -> None:
+    with pytest.raises(AuthenticationFailed):
+        authenticate(entry("ci", "viewer"))(request(hashlib.sha256(secret_of("ci").encode()).hexdigest()))
+
+
+def test_the_token_of_airflow_cfg_stays_an_admin_beside_the_file(authenticate: Any) -> None:
+    both = authenticate(entry("ci", "viewer"), token=TOKEN)
+    assert both(request(TOKEN)).permit.unrestricted
+    assert both(request(secret_of("ci"))).permit.role.name == "viewer"
+
+
+def test_with_a_file_nobody_is_anonymous(authenticate: Any) -> None:
+    with pytest.raises(AuthenticationFailed):
+        authenticate("", allow_anonymous=True)(request(None))
+
+
+def test_a_token_ends_when_it_expires(authenticate: Any) -> None:
+    later = authenticate(entry("ci", "viewer") + "expires = 2999-01-01T00:00:00Z")
+    assert later(request(secret_of("ci"))).expires is not None
+    with pytest.raises(AuthenticationFailed) as caught:
+        authenticate(entry("ci", "viewer") + "expires = 2020-01-01T00:00:00+02:00")(request(secret_of("ci")))
+    assert caught.value.message == "Token Authentication Failed", "who asks is not told why"
+    assert "expired" in caught.value.reason
+
+
+@pytest.mark.parametrize(
+    ("peer", "allowed"),
+    [
+        ("192.0.2.7", True),
+        ("::ffff:192.0.2.7", True),
+        ("192.0.3.7", False),
+        ("2001:db8::1", True),
+        ("2001:db9::1", False),
+        ("", False),
+        ("unix:", False),
+    ],
+)
+def test_a_token_comes_from_its_networks_only(authenticate: Any, peer: str, allowed: bool) -> None:
+    found = authenticate(entry("ci", "viewer") + 'networks = ["192.0.2.0/24", "2001:db8::/32"]')
+    if allowed:
+        assert found(request(secret_of("ci"), peer)).peer == peer
+    else:
+        with pytest.raises(AuthenticationFailed):
+            found(request(secret_of("ci"), peer))
+
+
+def test_a_removed_token_is_refused_by_the_next_request(authenticate: Any, tokens_file: Path) -> None:
+    found = authenticate(entry("ci", "viewer") + entry("other", "admin"))
+    assert found(request(secret_of("ci")))
+    tokens_file.write_text(entry("other", "admin"))
+    with pytest.raises(AuthenticationFailed):
+        found(request(secret_of("ci")))
+    assert found(request(secret_of("other")))
+
+
+def test_a_change_of_the_same_size_and_time_is_seen_by_the_next_request(
+    authenticate: Any, tokens_file: Path
+) -> None:
+    found = authenticate(entry("ci", "viewer"))
+    assert found(request(secret_of("ci"))).permit.role.name == "viewer"
+    before = tokens_file.stat()
+    tokens_file.write_text(entry("ab", "viewer"))
+    os.utime(tokens_file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(AuthenticationFailed):
+        found(request(secret_of("ci")))
+
+
+def test_a_role_that_changes_counts_from_the_next_request_on(authenticate: Any, tokens_file: Path) -> None:
+    found = authenticate(entry("ci", "admin"))
+    assert found(request(secret_of("ci"))).permit.unrestricted
+    tokens_file.write_text(entry("ci", "viewer"))
+    assert not found(request(secret_of("ci"))).permit.unrestricted
+
+
+@pytest.mark.parametrize("how", ["broken", "removed", "unreadable"])
+def test_a_file_that_cannot_be_used_lets_nobody_in(
+    authenticate: Any, tokens_file: Path, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = authenticate(entry("ci", "admin"), token=TOKEN)
+    assert found(request(secret_of("ci")))
+    tokens_file.unlink()
+    if how == "broken":
+        tokens_file.write_text(entry("ci", "admin") + "rolle = 'x'")
+    elif how == "unreadable":
+        tokens_file.mkdir()  # root reads whatever may not be read
+    for token in (secret_of("ci"), TOKEN, secret_of("ci")):
+        with pytest.raises(Unavailable, match="webserver's log"):
+            found(request(token))
+    said = [record.message for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(said) == 1, "once a change"
+    assert str(tokens_file) in said[0]
+    if how == "broken":
+        tokens_file.write_text(entry("ci", "admin"))
+        assert found(request(secret_of("ci"))), "and mended it is used again"
+
+
+def test_health_says_that_the_file_is_broken_and_holds_no_secret(holder: Any, tokens_file: Path) -> None:
+    remote = holder("viewer")
+    assert remote("health").json == {"status": "healthy"}
+    tokens_file.write_text(entry("ci", "viewer") + f"token = '{secret_of('ci')}'")
+    response = remote("health")
+    assert (response.status_code, response.json["status"]) == (503, "unhealthy")
+    assert "tokens_file" in response.json["reason"]
+    for secret in (secret_of("ci"), hashlib.sha256(secret_of("ci").encode()).hexdigest(), str(tokens_file)):
+        assert secret not in response.text
+    assert remote("version").status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("mode", "warning"), [(0o600, ""), (0o640, ""), (0o604, "read by everybody"), (0o660, "changed by other")]
+)
+def test_a_file_that_is_open_to_other_users_is_warned_of(
+    authenticate: Any, tokens_file: Path, mode: int, warning: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = authenticate(entry("ci", "viewer"))
+    tokens_file.chmod(mode)
+    for _ in range(2):
+        found(request(secret_of("ci")))
+    assert [warning in record.message for record in caplog.records] == [True] * bool(warning)
+
+
+def test_one_who_tries_out_tokens_has_to_wait_and_nobody_else(make_client: Any) -> None:
+    from airflow_remote_server.limits import FREE_FAILURES
+
+    client = make_client()
+
+    def ask(token: str, peer: str = "192.0.2.1") -> Any:
+        headers = {"Authorization": f"Bearer {token}"}
+        path = "/admin/rest_api/api/v1.0/rest_api_plugin_version"
+        return client.get(path, headers=headers, environ_overrides={"REMOTE_ADDR": peer})
+
+    assert {ask(f"guess {n}").status_code for n in range(FREE_FAILURES)} == {403}
+    response = ask("another guess")
+    assert response.status_code == 429
+    assert int(response.headers["Retry-After"]) >= 1
+    assert ask(TOKEN).status_code == 429, "it is not even looked at: it could be the next guess"
+    assert ask("x" * 64).status_code == 429
+    assert ask(TOKEN, "192.0.2.2").status_code == 200
+
+
+VALID = entry("ci", "mine") + '[role.mine]\nbase = "viewer"\ncommands = ["pools *"]\n'
+
+
+def test_all_that_a_file_can_say_is_understood() -> None:
+    [token] = parse(
+        (
+            entry("ci", "mine")
+            + 'commands = ["pools *"]\ndags = ["etl_*"]\nexpires = 2027-01-01 00:00:00Z\n'
+            + 'networks = ["::/0"]\n'
+            + '[role.mine]\nbase = "operator"\ncommands = ["pools *"]\ndeny = ["tasks run"]\n'
+        ).encode()
+    )
+    role = token.permit.role
+    assert (role.name, role.reads, role.everything, role.deny) == ("mine", True, False, ("tasks run",))
+    assert {"pools *", "dags trigger"} <= set(role.commands)
+    assert (token.permit.commands, token.permit.dags) == (("pools *",), ("etl_*",))
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("x = 1", "nothing else"),
+        ("token = 1", "[[token]]"),
+        ("[token]\nname = 'a'", "[[token]]"),
+        ("[[token]]\nname = 'a'", "sha256"),
+        (entry("ci", "nobody"), "role must be one of viewer, operator, admin"),
+        (entry("token", "viewer"), "name must be"),
+        (entry("anonymous", "viewer"), "name must be"),
+        (entry("a b", "viewer"), "name must be"),
+        (entry("ci", "viewer").replace('sha256 = "', 'sha256 = "0'), "64 hexadecimal"),
+        (f"[[token]]\nname='a'\nrole='viewer'\nsha256='{hashlib.sha256(b'').hexdigest()}'", "64 hexadecimal"),
+        (entry("ci", "viewer") + "dags = []", "at least one"),
+        (entry("ci", "viewer") + "dags = 'x'", "list of texts"),
+        (entry("ci", "viewer") + "commands = [1]", "list of texts"),
+        (entry("ci", "viewer") + "expires = 2027-01-01", "with its zone"),
+        (entry("ci", "viewer") + "expires = 2027-01-01T00:00:00", "with its zone"),
+        (entry("ci", "viewer") + "networks = ['192.0.2.1/24']", "networks must be"),
+        (entry("ci", "viewer") + "dag = ['x']", "none of"),
+        (entry("ci", "viewer") * 2, "number 2"),
+        (entry("ci", "viewer") + entry("ci", "viewer").replace('"ci"', '"cd"'), "number 2"),
+        ("[role.admin]\ncommands = ['x']", "built in"),
+        ("[role.mine]\nbase = 'yours'", "base must be"),
+        ("[role.'my role']\nbase = 'viewer'", "name must be"),
+        ("[role]\nmine = 1", "must be a table"),
+        ("[[token]\n", "not valid TOML (at line 1"),
+        ("x" * (1 << 20) + "\n", "over 1048576 bytes"),
+    ],
+)
+def test_a_file_with_a_mistake_is_refused_with_the_place(text: str, hint: str) -> None:
+    with pytest.raises(BrokenTokens) as caught:
+        parse(text.encode())
+    message = str(caught.value)
+    assert hint in message
+    assert "\n" not in message
+    assert hashlib.sha256(secret_of("ci").encode()).hexdigest() not in message
+
+
+@given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
+def test_no_text_does_harm(data: bytes) -> None:
+    try:
+        parse(data)
+    except BrokenTokens as error:
+        assert "\n" not in str(error)
+
+
+@given(st.integers(0, len(VALID)), st.integers(0, 12), st.text(st.characters(codec="utf-8"), max_size=3))
+def test_no_change_of_a_file_does_harm(place: int, cut: int, put: str) -> None:
+    try:
+        tokens = parse((VALID[:place] + put + VALID[place + cut :]).encode())
+    except BrokenTokens as error:
+        assert len(str(error)) < 300
+    else:
+        assert all(not token.permit.unrestricted for token in tokens)
