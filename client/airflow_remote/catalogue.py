@@ -161,12 +161,12 @@ class Catalogue:
         return list(self._commands)
 
     def children(self, group: str = "") -> list[str]:
-        """The full names of what is directly in a group, in the server's order."""
-        return list(self._children[group].values())
+        """The full names of what is directly in a group, in the server's order; none without the group."""
+        return list(self._children.get(group, {}).values())
 
     def find(self, word: str, group: str = "") -> str | None:
         """The full name of what a word means in a group, with ``_`` or ``-``; None when there is nothing."""
-        return self._children[group].get(word.replace("_", "-"))
+        return self._children.get(group, {}).get(word.replace("_", "-"))
 
     def is_group(self, name: str) -> bool:
         """Whether a full name is a group's."""

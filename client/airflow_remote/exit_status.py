@@ -38,7 +38,7 @@ class ExitStatus(IntEnum):
 
 _MEANINGS = {
     ExitStatus.OK: "done; or begun, if it is a service or --detach was given",
-    ExitStatus.FAILED: "the command failed without an exit code: stopped at a limit, or in conflict",
+    ExitStatus.FAILED: "the command failed without an exit code: stopped, in conflict, or not confirmed",
     ExitStatus.USAGE: "wrong arguments, found here or by the server; nothing was done",
     ExitStatus.UNREACHABLE: "no connection, or it was lost for good: what was sent may still be running",
     ExitStatus.SERVER_ERROR: "the server, or airflow-remote itself, has a defect",

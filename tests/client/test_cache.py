@@ -194,6 +194,14 @@ def test_a_command_that_is_new_on_the_server_is_found_at_once(warm, run):
     assert [request.path.rpartition("commands/")[2] for request in warm.requests] == ["fly", "dags/swim"]
 
 
+def test_a_group_that_is_gone_from_the_server_is_told(warm, run):
+    warm.catalogue["commands"] = [{"name": "version"}]
+    warm.catalogue["groups"] = []
+    ended = run("dags", "lits")
+    assert ended.status == ExitStatus.USAGE
+    assert "no such command: 'lits'" in ended.says()
+
+
 @pytest.mark.parametrize(
     "content",
     [
