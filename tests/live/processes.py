@@ -53,8 +53,9 @@ def keepers_of(home: Path, kind: str) -> list[int]:
     :param kind: ``host`` or ``supervisor``
     """
     module = f"airflow_remote_server.runner.{kind}"
-    in_jobs = set(commands_of(home))  # a command that has not set its title yet looks like its host
-    return [pid for pid in of_home(home) if module in title_of(pid) and pid not in in_jobs]
+    found = [pid for pid in of_home(home) if module in title_of(pid)]
+    # What a keeper has just forked has not set its title yet, and looks like it.
+    return [pid for pid in found if parent_of(pid) not in found]
 
 
 def title_of(pid: int) -> str:
@@ -65,8 +66,10 @@ def title_of(pid: int) -> str:
 
 
 def parent_of(pid: int) -> int:
-    """The parent of a process."""
-    return int(_stat(Path(f"/proc/{pid}"))[1])
+    """The parent of a process; 0 when it is gone."""
+    with contextlib.suppress(OSError):
+        return int(_stat(Path(f"/proc/{pid}"))[1])
+    return 0
 
 
 def session_of(pid: int) -> int:
@@ -74,6 +77,16 @@ def session_of(pid: int) -> int:
     with contextlib.suppress(OSError):
         return int(_stat(Path(f"/proc/{pid}"))[3])
     return 0
+
+
+def living(pids: list[int]) -> list[int]:
+    """Those of some processes that run, and are no zombies."""
+    found = []
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            if not _is_zombie(Path(f"/proc/{pid}")):
+                found.append(pid)
+    return found
 
 
 def children_of(parent: int) -> list[int]:

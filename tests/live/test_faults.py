@@ -30,7 +30,7 @@ from live.jobs import (
     submit,
     text,
 )
-from live.processes import commands_of, keepers_of, of_job, parent_of
+from live.processes import commands_of, keepers_of, living, of_job, parent_of
 
 pytestmark = pytest.mark.fault
 
@@ -127,6 +127,23 @@ def test_a_command_is_killed_with_its_host(server: Server) -> None:
     assert (found["state"], found["exit_code"]) == ("lost", None), found
     assert "lost" in found["message"]
     assert text(server, job_id).startswith("begun")
+    check_nothing_is_left(server)
+
+
+@on_both_versions
+def test_a_daemon_ends_with_a_command_whose_host_was_killed(server: Server) -> None:
+    names = ("a daemon without a host", "another daemon without a host")
+    jobs = [submit(server, "render", **deed("starts_a_daemon", name)) for name in names]
+    begun(server, *jobs)
+    daemons = [int(text(server, job_id).split()[1]) for job_id in jobs]
+    os.kill(host(server), signal.SIGKILL)
+    eventually("they are adopted", lambda: {keeper(server, job_id) for job_id in jobs} <= adopters(server))
+    assert living(daemons) == daemons
+    assert server.post(f"jobs/{jobs[0]}/stop", data={"force": "true"})["state"] == "stopped"
+    eventually("the daemon of the first is gone", lambda: living(daemons) == daemons[1:])
+    go(server, names[1])
+    assert ended(server, jobs[1])["state"] == "succeeded"
+    eventually("the other daemon is gone", lambda: not living(daemons))
     check_nothing_is_left(server)
 
 

@@ -28,7 +28,7 @@ from live.jobs import (
     submit,
     text,
 )
-from live.processes import forget_peak, of_job, peak
+from live.processes import forget_peak, living, of_job, peak, session_of
 
 pytestmark = pytest.mark.fault
 
@@ -69,6 +69,23 @@ def test_a_command_with_grandchildren_ends(server: Server) -> None:
     go(server, "grandchildren")
     found = ended(server, job_id)
     assert (found["state"], found["exit_code"]) == ("succeeded", 0), found
+    check_nothing_is_left(server)
+
+
+@on_both_versions
+def test_a_command_with_a_daemon(server: Server) -> None:
+    """That it ends with its command, whether that ends by itself or is stopped."""
+    for name, stop in (("a daemon", False), ("a daemon of one that is stopped", True)):
+        job_id = submit(server, "render", **deed("starts_a_daemon", name))
+        begun(server, job_id)
+        daemon = int(text(server, job_id).split()[1])
+        assert session_of(daemon) != session_of(job(server, job_id)["pid"])
+        if stop:
+            assert server.post(f"jobs/{job_id}/stop")["state"] == "stopped"
+        else:
+            go(server, name)
+            assert ended(server, job_id)["state"] == "succeeded"
+        eventually("its daemon is gone", lambda: daemon not in living([daemon]))  # noqa: B023 - at once
     check_nothing_is_left(server)
 
 

@@ -44,6 +44,16 @@ hypothesis_settings.load_profile("any")
 LOITER = """
 import os, time
 how = os.environ.pop("LOITER", "")
+if how == "as a daemon":
+    reading, writing = os.pipe()
+    if os.fork():
+        os.read(reading, 1)
+        os._exit(0)
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    os.write(1, b"%d\\n" % os.getpid())
+    os.write(writing, b"!")
 while how:
     os.write(1, b"loitering\\n")
     time.sleep(0.001 if how == "and chatter" else 600)

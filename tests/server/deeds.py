@@ -38,6 +38,22 @@ def wait(name):
     say("done")
 
 
+def daemon():
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        if os.fork() == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            os.chdir("/")
+            os.write(writing, str(os.getpid()).encode())
+            while True:
+                time.sleep(60)
+        os._exit(0)
+    os.waitpid(child, 0)
+    say("daemon " + os.read(reading, 20).decode())
+
+
 def here():
     return os.path.dirname(os.path.realpath("/proc/self/fd/1")) == os.getcwd()
 
@@ -93,6 +109,11 @@ def do(verb, name, *more):
         say(f"child {child.pid}")
     elif verb == "childwait":
         do("child", name)
+        wait(name)
+    elif verb == "daemon":
+        daemon()
+    elif verb == "daemonwait":
+        daemon()
         wait(name)
     elif verb == "stdin":
         say(f"read {sys.stdin.read()!r}")

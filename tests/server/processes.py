@@ -44,8 +44,17 @@ def below(folder: Path, program: str = "") -> dict[int, str]:
 
 
 def hosts(folder: Path) -> list[int]:
-    """The warm hosts of a folder. A command that a host just forked looks like it."""
-    return [pid for pid in below(folder, HOST) if not pid_is_command(pid)]
+    """The warm hosts of a folder. What a host has just forked looks like it."""
+    found = [pid for pid in below(folder, HOST) if not pid_is_command(pid)]
+    return [pid for pid in found if parent(pid) not in found]
+
+
+def parent(pid: int) -> int:
+    """The parent of a process; 0 when it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
 
 
 def pid_is_command(pid: int) -> bool:

@@ -277,6 +277,25 @@ def test_a_command_outlives_its_keeper(make_remote: Any, cold_state: Path, make_
     assert stopped["state"] == "stopped", "and who adopted it can stop it"
 
 
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_daemon_ends_with_a_command_that_outlived_its_keeper(
+    make_remote: Any, cold_state: Path, make_deed: Make, stopped: bool
+) -> None:
+    deed, remote = make_deed("daemonwait"), make_remote()
+    job_id = remote.begin(deed)
+    daemon = int(wait_for(lambda: "begun" in (data := remote.output(job_id)["data"]) and data).split()[1])
+    for supervisor in below(cold_state, SUPERVISOR):
+        kill(supervisor)
+    wait_for(lambda: remote.job(job_id) and below(cold_state, SUPERVISOR))
+    assert alive(daemon)
+    if stopped:
+        assert remote.stop(job_id, query_string={"force": "1"}).json["state"] == "stopped"
+    else:
+        deed.go()
+        assert remote.end(job_id)["state"] == "succeeded"
+    wait_for(lambda: not alive(daemon))
+
+
 def test_a_locked_store_is_waited_for(remote: Remote, make_deed: Make) -> None:
     remote.run(make_deed("say", "hello"))
     connection = sqlite3.connect(

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from processes import alive, wait_for
+from processes import SUPERVISOR, alive, below, kill, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,3 +64,17 @@ def test_a_service_that_cannot_start_says_so(remote: Remote) -> None:
     assert response.status_code == 422
     assert response.json["job"]["state"] == "failed"
     assert response.json["job"]["kind"] == "service"
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_what_a_service_leaves_behind_lives_on_only_where_that_was_asked_for(
+    make_remote: Any, cold_state: Path, monkeypatch: pytest.MonkeyPatch, asked: bool
+) -> None:
+    monkeypatch.setenv("LOITER", "as a daemon")
+    remote = make_remote()
+    said = remote("scheduler", "POST", data={"daemon": "true"} if asked else {}).json["job"]
+    assert remote.end(said["id"])["exit_code"] == 0
+    daemon = int(remote.output(said["id"])["data"].split()[0])
+    wait_for(lambda: not below(cold_state, SUPERVISOR))
+    assert alive(daemon) == asked
+    kill(daemon)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_remote_server.runner.fingerprint import fingerprint
+from airflow_remote_server.runner.fingerprint import environment_digest, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,18 +60,20 @@ def test_a_file_that_it_has_not_does_not(tell: Callable[[], str], tmp_path: Path
 def test_a_variable_that_configures_changes_it(
     tell: Callable[[], str], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    before = tell()
+    before, servers = tell(), environment_digest()
     monkeypatch.setenv(name, "changed")
     assert tell() != before
+    assert environment_digest() != servers
 
 
 @pytest.mark.parametrize("name", ["AIRFLOW_API_APPS", "PYTHONUTF8", "HOSTNAME", "REQUEST"])
 def test_a_variable_of_a_servers_does_not(
     tell: Callable[[], str], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    before = tell()
+    before, servers = tell(), environment_digest()
     monkeypatch.setenv(name, "changed")
     assert tell() == before
+    assert environment_digest() == servers
 
 
 def test_a_folder_of_many_plugins_is_looked_at_for_a_limited_time(

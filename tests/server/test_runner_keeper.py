@@ -120,6 +120,23 @@ def test_a_stopped_command_ends_with_its_children(make: Any, make_deed: Make) ->
     assert not alive(command)
 
 
+def test_a_daemon_that_a_command_starts_ends_with_it(make: Any, make_deed: Make) -> None:
+    response = make().run(make_deed("daemon"))
+    assert response.status_code == 200, response.text
+    daemon = int(response.json["stdout"].split()[1])
+    wait_for(lambda: not alive(daemon))
+
+
+@pytest.mark.parametrize("force", ["0", "1"])
+def test_a_stopped_command_ends_with_its_daemon(make: Any, make_deed: Make, force: str) -> None:
+    remote = make()
+    job_id = remote.begin(make_deed("daemonwait"))
+    daemon = int(wait_for(lambda: "begun" in (data := remote.output(job_id)["data"]) and data).split()[1])
+    assert alive(daemon), "as long as the command runs"
+    assert remote.stop(job_id, query_string={"force": force}).json["state"] == "stopped"
+    wait_for(lambda: not alive(daemon))
+
+
 @pytest.mark.parametrize(
     ("deed", "exit_code", "message"),
     [

@@ -167,6 +167,7 @@ def test_an_outdated_host_is_replaced_and_no_request_fails(
     # Another environment means another host as well, and its commands have it.
     monkeypatch.setenv("AIRFLOW__CORE__PARALLELISM", "7")
     wait_for(lambda: '"7"' in remote.run(make_deed("env", "AIRFLOW__CORE__PARALLELISM")).json["stdout"])
+    wait_for(lambda: len(hosts(state)) == 1 and before not in hosts(state))  # nobody needs the former one
 
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -189,6 +190,37 @@ def test_a_host_ends_with_its_servers_when_its_commands_are_done(
     [job] = (state / "jobs").iterdir()
     assert json.loads((job / "exit.json").read_text())["exit_code"] == 0
     assert make_remote().jobs()[0]["state"] == "succeeded"
+
+
+def test_a_host_ends_with_the_last_server_of_its_environment(
+    make_deed: Make, state: Path, major: int
+) -> None:
+    """Another server of the same state directory, with other variables, has a host of its own."""
+    deeds = [make_deed("wait") for _ in range(3)]
+
+    def worker(deed: Deed, parallelism: str) -> subprocess.Popen[bytes]:
+        env = {**os.environ, "AIRFLOW__CORE__PARALLELISM": parallelism}
+        return subprocess.Popen([sys.executable, WORKER, str(state), deed.id, str(major)], env=env)
+
+    with worker(deeds[0], "7") as old:
+        wait_for(lambda: deeds[0].processes)
+        [former] = hosts(state)
+        with worker(deeds[1], "8") as new:
+            wait_for(lambda: deeds[1].processes)
+            [latter] = set(hosts(state)) - {former}
+            old.kill()
+            old.wait()
+            with worker(deeds[2], "8"):
+                wait_for(lambda: deeds[2].processes)
+                assert set(hosts(state)) == {former, latter}, "its command is not done"
+                deeds[0].go()
+                wait_for(lambda: hosts(state) == [latter])
+                deeds[1].go()
+                assert new.wait() == 0
+                deeds[2].go()
+    wait_for(lambda: not hosts(state))
+    ends = [json.loads((job / "exit.json").read_text())["exit_code"] for job in (state / "jobs").iterdir()]
+    assert ends == [0, 0, 0]
 
 
 def test_a_killed_host_loses_no_command(make_remote: Any, make_deed: Make, state: Path) -> None:

@@ -43,6 +43,14 @@ def fingerprint(config_file: Path, plugins_folder: Path, local_settings: Path) -
     return digest.hexdigest()[:16]
 
 
+def environment_digest() -> str:
+    """Tell the variables that configure Airflow or Python: what of a fingerprint a server keeps all its life.
+
+    :returns: 16 hexadecimal digits
+    """
+    return hashlib.sha256(os.fsencode("\n".join(_environment()))).hexdigest()[:16]
+
+
 def _environment() -> list[str]:
     names = sorted(name for name in os.environ if name.startswith(PREFIXES) and name not in NOT_CONFIGURATION)
     return [f"{name}={os.environ[name]}" for name in names]

@@ -96,6 +96,8 @@ class Folder:
         for stream in STREAMS:
             (self.path / stream).touch(0o600)
         said = {"title": command.title, "service": command.service, "limits": asdict(limits)}
+        options = command.argv[: command.argv.index("--")] if "--" in command.argv else command.argv
+        said["daemon"] = command.service and "--daemon" in options
         self.write(JOB, said)
         self.write(COMMAND, {"program": command.program, "argv": command.argv})
 
@@ -134,6 +136,11 @@ class Folder:
             return Limits(**self.read(JOB)["limits"])
         except (TypeError, KeyError) as error:
             raise ValueError(f"{self.path / JOB} is not there, or not ours") from error
+
+    def wants_daemon(self) -> bool:
+        """Whether it is a service that Airflow itself shall put in the background."""
+        said = self.read(JOB)
+        return isinstance(said, dict) and bool(said.get("daemon"))
 
     def claim(self) -> bool:
         """Take the command, to run it or to let nobody run it.

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NoReturn
 from airflow_remote_server.runner.child import call, load, set_title
 from airflow_remote_server.runner.folder import FILES, JOB, MODULES, PROCESS, RESULT, STDERR, STDOUT
 from airflow_remote_server.runner.locks import start_ticks
+from airflow_remote_server.runner.offspring import descendants, gather_orphans, kill
 
 if TYPE_CHECKING:
     from airflow_remote_server.runner.folder import Folder
@@ -27,9 +28,14 @@ if TYPE_CHECKING:
 SITE = tuple({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
 
 
-def leave_keeper() -> None:
-    """Make a session of its own for a fresh fork, and forget the database connections of its keeper."""
+def leave_keeper(service: bool = False) -> None:
+    """Make a session of its own for a fresh fork, and forget the database connections of its keeper.
+
+    :param service: it may run for months, and would never wait for orphans: they are left to the keeper
+    """
     os.setsid()
+    if not service:
+        gather_orphans()
     if "airflow.settings" in sys.modules:
         from airflow_remote_server.integrations.warm import forget_connections
 
@@ -64,8 +70,12 @@ def become_command(folder: Folder) -> NoReturn:
     except BaseException:
         traceback.print_exc()
     finally:
-        flush()
-        os._exit(code)
+        try:
+            flush()
+            for pid in descendants(os.getpid()):  # the keeper does this as well, if it still lives
+                kill(pid)
+        finally:
+            os._exit(code)
 
 
 def redirect(folder: Path) -> None:

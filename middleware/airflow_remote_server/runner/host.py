@@ -2,15 +2,14 @@
 
 Started by exec as ``python -m airflow_remote_server.runner.host``, never by a fork of a web worker, whose
 threads and connections would come along. It holds a lock for as long as it lives, so there is one for a
-fingerprint. It ends when the servers that use it are gone, and when it is outdated; its commands are done
-before.
+fingerprint. It ends when the servers of its environment are gone, and when it is outdated; its commands are
+done before.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import gc
 import logging
 import os
 import signal
@@ -22,8 +21,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_remote_server.runner import locks, protocol
 from airflow_remote_server.runner.detach import detach
-from airflow_remote_server.runner.folder import MODULES, Folder
+from airflow_remote_server.runner.fingerprint import environment_digest
+from airflow_remote_server.runner.folder import Folder
 from airflow_remote_server.runner.keeper import Keeper
+from airflow_remote_server.runner.learning import Lessons, settle, thread_count
 from airflow_remote_server.runner.servers import any_lives
 from airflow_remote_server.runner.spare import Spare
 
@@ -65,8 +66,8 @@ class Host(Keeper):
         self.listener = listener
         self.outdated = outdated
         self.path = path
-        self.to_learn: list[str] = []
-        self.known: set[str] = set()
+        self.lessons = Lessons(path.with_suffix(".skipped"))
+        self.environment = environment_digest()
         self.ending = False
         self.spare: Spare | None = None
         listener.setblocking(False)
@@ -86,12 +87,12 @@ class Host(Keeper):
         look = time.monotonic() + LOOK_SECONDS
         while self.busy or not self.ending:
             self.step()
-            if self.to_learn and not self.busy:
+            if self.lessons.waiting and not self.busy:
                 self.learn()
             if time.monotonic() >= look:
                 look = time.monotonic() + LOOK_SECONDS
                 # A server that is started anew, while a command of the former one runs, finds this host.
-                wanted = any_lives(self.path.parent) or self.busy
+                wanted = any_lives(self.path.parent, self.environment) or self.busy
                 if not self.ending and (self.outdated() or not wanted):
                     self.close()
 
@@ -174,6 +175,11 @@ class Host(Keeper):
         if self.spare is not None:
             os.close(self.spare.pipe)
 
+    @property
+    def ours(self) -> set[int]:
+        """Also the process that is ready."""
+        return super().ours if self.spare is None else super().ours | {self.spare.pid}
+
     def dismiss_spare(self) -> None:
         """End the process that is ready."""
         if self.spare is not None:
@@ -182,59 +188,21 @@ class Host(Keeper):
 
     def on_end(self, kept: Kept) -> None:
         """Keep in mind what a command had to import."""
-        found = kept.folder.read(MODULES)
-        if isinstance(found, list):
-            self.to_learn += [name for name in found if isinstance(name, str) and name not in self.known]
-            self.known.update(self.to_learn)
+        self.lessons.hear(kept.folder)
 
     def learn(self) -> None:
         """Import what commands had to import, so that the next one need not."""
-        from airflow_remote_server.integrations.warm import forget_connections, import_quietly
-
         self.dismiss_spare()
-        skipped = self.path.with_suffix(".skipped")
-        names, self.to_learn = self.to_learn, []
-        for name in names:
-            if name not in read_lines(skipped):
-                import_quietly(name)
-                if thread_count() > 1:
-                    skipped.write_text("\n".join([*read_lines(skipped), name]), "utf-8")
-                    log.warning(
-                        "%s starts a thread when it is imported: another host goes on without it", name
-                    )
-                    self.close()
-                    return
-        forget_connections()
-        settle()
+        if self.lessons.learn():
+            self.offspring.spare(self.ours)  # what an import started is no command's
+        else:
+            self.close()
 
 
 def say(connection: socket.socket, message: dict[str, Any]) -> None:
     """Tell a worker something; nobody may be there any more."""
     with contextlib.suppress(OSError):
         connection.sendall(protocol.frame(message))
-
-
-def read_lines(path: Path) -> list[str]:
-    """The lines of a file; none when it is not there."""
-    try:
-        return path.read_text("utf-8").split()
-    except OSError:
-        return []
-
-
-def thread_count() -> int:
-    """Threads of this process, also those that are not Python's."""
-    with contextlib.suppress(OSError):
-        return len(os.listdir("/proc/self/task"))  # noqa: PTH208 - at every fork
-    import threading
-
-    return threading.active_count()
-
-
-def settle() -> None:
-    """Leave the memory as children may share it: without garbage, and out of the collector's sight."""
-    gc.collect()
-    gc.freeze()
 
 
 def fail(reason: str) -> NoReturn:

@@ -20,12 +20,12 @@ from airflow_remote_server.runner.folder import (
     KEEPER,
     PROCESS,
     RESULT,
-    STREAMS,
     Folder,
 )
 from airflow_remote_server.runner.fork import become_command, leave_keeper
 from airflow_remote_server.runner.kept import Kept
 from airflow_remote_server.runner.locks import start_ticks
+from airflow_remote_server.runner.offspring import Offspring, kill_known
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +67,7 @@ class Keeper:
         self.running: dict[int, Kept] = {}
         self.unwritten: list[Kept] = []
         self.open: list[Closable] = []
+        self.offspring = Offspring()
         self.selector = selectors.DefaultSelector()
         self.wake, self.wake_end = socket.socketpair()
         for end in (self.wake, self.wake_end):
@@ -97,7 +98,7 @@ class Keeper:
         """
         if folder.has(EXIT) or folder.kept():
             raise ValueError(f"somebody has {folder.path} already")
-        kept = Kept(folder, folder.limits(), tell)
+        kept = Kept(folder, folder.limits(), tell, daemon=folder.wants_daemon())
         folder.write(KEEPER, self.sign)
         self.queue.append(kept)
 
@@ -112,18 +113,23 @@ class Keeper:
         if not isinstance(process, dict):
             self.keep(folder)  # it does not run yet, or never will
             return
-        kept = Kept(folder, folder.limits(), nobody, pid=int(process["pid"]), ticks=str(process["ticks"]))
+        pid, ticks = int(process["pid"]), str(process["ticks"])
+        kept = Kept(folder, folder.limits(), nobody, pid=pid, ticks=ticks, daemon=folder.wants_daemon())
         folder.write(KEEPER, self.sign)
-        if kept.limits.run_seconds is not None:
+        if not kept.service:
             kept.slot = self.slots.take()  # it ran before, so it runs on also when there is none
-            ran = time.time() - float(process["began"])
-            kept.deadline = time.monotonic() + kept.limits.run_seconds - ran
+            kept.set_deadline(ran=time.time() - float(process["began"]))
         self.running[kept.pid] = kept
 
     @property
     def busy(self) -> bool:
         """Whether there is anything left to do."""
-        return bool(self.queue or self.running or self.unwritten)
+        return bool(self.queue or self.running or self.unwritten or self.offspring.left)
+
+    @property
+    def ours(self) -> set[int]:
+        """The children that are commands, or will be."""
+        return set(self.running)
 
     def step(self) -> None:
         """Wait for something to happen, at most until the next look, and do what is to be done."""
@@ -142,9 +148,8 @@ class Keeper:
         """Run what waits, as far as there are slots."""
         while self.queue:
             kept = self.queue[0]
-            service = kept.limits.run_seconds is None
-            kept.slot = None if service else self.slots.take()
-            if kept.slot is None and not service:
+            kept.slot = None if kept.service else self.slots.take()
+            if kept.slot is None and not kept.service:
                 return
             self.queue.popleft()
             if kept.folder.claim():
@@ -167,7 +172,7 @@ class Keeper:
                 self.leave_to_child()
                 if kept.slot is not None:
                     os.close(kept.slot)
-                leave_keeper()
+                leave_keeper(kept.service)
             finally:
                 become_command(kept.folder)
         return pid
@@ -178,8 +183,7 @@ class Keeper:
         except OSError:
             self._ended(kept, None)
             return
-        if kept.limits.run_seconds is not None:
-            kept.deadline = time.monotonic() + kept.limits.run_seconds
+        kept.set_deadline()
         self.running[kept.pid] = kept
 
     def leave_to_child(self) -> None:
@@ -197,21 +201,38 @@ class Keeper:
                 os.close(kept.slot)
 
     def _reap(self) -> None:
-        """Note the end of children, and kill what they left behind in their process groups."""
+        """Note the end of commands, and kill what they left behind."""
         for pid, kept in list(self.running.items()):
             if kept.ticks:
                 if not kept.lives:
-                    del self.running[pid]
-                    if not start_ticks(pid):  # or the number is another one's by now
-                        kept.signal(signal.SIGKILL)
-                    self._ended(kept, None)
+                    self._bury_adopted(kept)
                 continue
             if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
                 continue
             kept.signal(signal.SIGKILL)  # not reaped yet, so the number is still its own
             _, status = os.waitpid(pid, 0)
             del self.running[pid]
+            if status == 0 and kept.daemon:
+                self.offspring.spare(self.ours)
+            self._tidy()
             self._ended(kept, os.waitstatus_to_exitcode(status))
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Kill what is a child and no command; a service that runs may want its orphans."""
+        if any(kept.service and not kept.ticks for kept in self.running.values()):
+            self.offspring.reap(self.ours)
+        else:
+            self.offspring.end(self.ours)
+
+    def _bury_adopted(self, kept: Kept) -> None:
+        """Note the end of a command that is not our child: nor is what it left behind."""
+        del self.running[kept.pid]
+        if not start_ticks(kept.pid):  # or the number is another one's by now
+            kept.signal(signal.SIGKILL)
+        if not kept.daemon:
+            kill_known(kept.descendants)
+        self._ended(kept, None)
 
     def _ended(self, kept: Kept, exit_code: int | None) -> None:
         """Write down an end.
@@ -222,15 +243,13 @@ class Keeper:
         result = kept.folder.read(RESULT)
         if exit_code is None and isinstance(result, dict):
             exit_code = result.get("exit_code")
-        service = kept.limits.run_seconds is None
-        if exit_code == 0 and isinstance(result, dict) and not service:
+        if exit_code == 0 and isinstance(result, dict) and not kept.service:
             kept.reason = ""  # it was done before it could be stopped; a service ends so when it is
         elif exit_code is None and not kept.reason:
             kept.reason = "lost"
-        over = kept.folder.written() > kept.limits.output_bytes
-        if over and kept.limits.run_seconds is not None:
+        if kept.over and not kept.service:
             kept.reason = "output"
-            self._cut(kept)
+            kept.cut()
         kept.end = {"exit_code": exit_code, "reason": kept.reason, "ended": time.time()}
         self.unwritten.append(kept)
         self._write()
@@ -239,12 +258,6 @@ class Keeper:
 
     def on_end(self, kept: Kept) -> None:
         """Called when a command has ended."""
-
-    def _cut(self, kept: Kept) -> None:
-        for stream in STREAMS:
-            if kept.folder.size(stream) > kept.limits.output_bytes:
-                with contextlib.suppress(OSError):
-                    os.truncate(kept.folder.path / stream, kept.limits.output_bytes)
 
     def _write(self) -> None:
         """Write down ends; what cannot be written now, as on a full disk, is tried again."""
@@ -261,27 +274,10 @@ class Keeper:
     def _look(self) -> None:
         """Hold commands to their limits."""
         self._write()
-        now = time.monotonic()
         for kept in list(self.queue):
             if kept.folder.stop_wanted() and kept.folder.claim():
                 self.queue.remove(kept)
                 kept.reason = "stopped"
                 self._ended(kept, None)
         for kept in self.running.values():
-            wanted = kept.folder.stop_wanted()
-            if wanted:
-                kept.stop("stopped", wanted == "force")
-            elif kept.reason:
-                kept.stop(kept.reason, force=False)
-            elif now >= kept.deadline:
-                kept.stop("timed_out", force=False)
-            if kept.folder.written() > kept.limits.output_bytes:
-                self._over_output(kept)
-
-    def _over_output(self, kept: Kept) -> None:
-        if kept.limits.run_seconds is not None:
-            kept.stop("output", force=True)
-            return
-        for stream in STREAMS:  # a service goes on, and begins a new page
-            with contextlib.suppress(OSError):
-                os.truncate(kept.folder.path / stream, 0)
+            kept.hold()

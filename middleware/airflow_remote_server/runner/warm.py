@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server.runner import protocol
 from airflow_remote_server.runner.cold import ColdRunner, environment
+from airflow_remote_server.runner.fingerprint import environment_digest
 from airflow_remote_server.runner.locks import taken
 from airflow_remote_server.runner.private import private
 from airflow_remote_server.runner.servers import register
@@ -96,7 +97,7 @@ class WarmRunner:
         self._starting = threading.Lock()
         self._not_before = 0.0
         self._path: tuple[float, Path] | None = None
-        self._registered = 0
+        self._registered = (0, "")
 
     def start(self, folder: Folder, service: bool) -> Line | None:
         """See that a keeper has a command.
@@ -123,10 +124,10 @@ class WarmRunner:
 
     def _register(self, folder: Path) -> None:
         """Let hosts know that this server lives, also one that is still to come."""
-        pid = os.getpid()  # another one after a fork
-        if self._registered != pid:
-            register(folder, pid)
-            self._registered = pid
+        server = (os.getpid(), environment_digest())  # another process after a fork
+        if self._registered != server:
+            register(folder, *server)
+            self._registered = server
 
     def _warm(self, folder: Folder) -> Line | None:
         for _ in range(2):  # a host may end in this moment, because it is outdated

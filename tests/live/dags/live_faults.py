@@ -55,6 +55,24 @@ def has_grandchildren(name: str) -> str:
     return waits(name)
 
 
+def starts_a_daemon(name: str) -> str:
+    """Start a process that leaves the session and the folder, and whose parent ends at once."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        if os.fork() == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            os.chdir("/")
+            os.write(writing, str(os.getpid()).encode())
+            while True:
+                time.sleep(60)
+        os._exit(0)
+    os.waitpid(child, 0)
+    print(f"daemon {os.read(reading, 20).decode()}", flush=True)
+    return waits(name)
+
+
 def prints_a_gigabyte(name: str) -> str:
     """Print a gigabyte, past Python's own buffers."""
     for _ in range(1024):
@@ -81,6 +99,7 @@ DEEDS = {
         waits,
         ignores_sigterm,
         has_grandchildren,
+        starts_a_daemon,
         prints_a_gigabyte,
         reads_stdin,
         segfaults,
