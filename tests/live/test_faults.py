@@ -137,7 +137,12 @@ def test_a_daemon_ends_with_a_command_whose_host_was_killed(server: Server) -> N
     begun(server, *jobs)
     daemons = [int(text(server, job_id).split()[1]) for job_id in jobs]
     os.kill(host(server), signal.SIGKILL)
-    eventually("they are adopted", lambda: {keeper(server, job_id) for job_id in jobs} <= adopters(server))
+
+    def adopted() -> bool:
+        assert {job(server, job_id)["state"] for job_id in jobs} == {"running"}  # who asks sees to it
+        return {keeper(server, job_id) for job_id in jobs} <= adopters(server)
+
+    eventually("they are adopted", adopted)
     assert living(daemons) == daemons
     assert server.post(f"jobs/{jobs[0]}/stop", data={"force": "true"})["state"] == "stopped"
     eventually("the daemon of the first is gone", lambda: living(daemons) == daemons[1:])
