@@ -55,6 +55,7 @@ class Principal:
     :param permit: what it may do
     :param expires: when its token does; None for never
     :param key: a secret of its own, to key digests with
+    :param known: it bears a token, or comes from this machine
     """
 
     name: str
@@ -62,6 +63,7 @@ class Principal:
     permit: Permit = ALL
     expires: datetime | None = None
     key: bytes = field(default=b"", repr=False)
+    known: bool = True
 
 
 class Authenticator:
@@ -108,9 +110,12 @@ class Authenticator:
         if not self.open:
             return self.holder(_presented(request), peer)
         self.refuse_other_sites(request)
-        if not self.allow_anonymous:
-            self.refuse_other_machines(request, peer)
-        return Principal("anonymous", peer)
+        elsewhere = self.elsewhere(request, peer)
+        if elsewhere and not self.allow_anonymous:
+            raise Refused(
+                f"Refused: without a token the REST API {elsewhere}; {HOW_TO_OPEN}", layer="peer"
+            )
+        return Principal("anonymous", peer, known=not elsewhere)
 
     def holder(self, presented: bytes, peer: str) -> Principal:
         """Whose a token is; the parameters and what is raised as above."""
@@ -165,19 +170,20 @@ class Authenticator:
             )
 
     @staticmethod
-    def refuse_other_machines(request: Request, peer: str) -> None:
-        """Serve loopback peers that ask for a loopback host, not through a proxy."""
+    def elsewhere(request: Request, peer: str) -> str:
+        """Why a request is not taken for one of this machine's; "" when it is.
+
+        Such a request is a loopback peer's for a loopback host, not through a proxy.
+        """
         environ = request.environ
         if not _is_loopback(peer):
-            reason = "is open to this machine only"
-        elif any(header.startswith(FORWARDING_HEADERS) for header in environ):
-            reason = "is not open through a proxy"
-        elif not _is_loopback_host(environ.get("HTTP_HOST", "")):
+            return "is open to this machine only"
+        if any(header.startswith(FORWARDING_HEADERS) for header in environ):
+            return "is not open through a proxy"
+        if not _is_loopback_host(environ.get("HTTP_HOST", "")):
             # DNS rebinding: a page's own host name that has come to point at this machine.
-            reason = "is open to a loopback host name only"
-        else:
-            return
-        raise Refused(f"Refused: without a token the REST API {reason}; {HOW_TO_OPEN}", layer="peer")
+            return "is open to a loopback host name only"
+        return ""
 
 
 def _presented(request: Request) -> bytes:

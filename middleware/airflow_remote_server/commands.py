@@ -53,6 +53,7 @@ class Commands:
         """Do what a request asks an endpoint for, and deliver the answer as the request prefers."""
         call.notes.name = endpoint.name
         try:
+            self.endpoints.admit(endpoint, call.principal)
             how = delivery.read(call.request, self.longest_wait)
             plan = self.endpoints.plan(endpoint, given, ignore_unknown, call.principal.permit)
             call.notes.command = plan.said["airflow_cmd"]

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.utils import secure_filename
 
-from airflow_remote_server import dags
-from airflow_remote_server.actions import PARSED
 from airflow_remote_server.argv import Values, build, masked, shown
+from airflow_remote_server.auth import HOW_TO_OPEN
 from airflow_remote_server.catalogue.classic import Classic
 from airflow_remote_server.catalogue.live import Live
 from airflow_remote_server.catalogue.policy import Policy
 from airflow_remote_server.catalogue.spec import AS_JSON, Endpoint, Form, Kind
 from airflow_remote_server.catalogue.validation import Validator, choose, nearest
-from airflow_remote_server.errors import BadArguments, NotFound, NotInThisAirflow
+from airflow_remote_server.dags import orders
+from airflow_remote_server.dags.orders import ACTIONS, ANSWER
+from airflow_remote_server.errors import NotFound, NotInThisAirflow, Refused
 from airflow_remote_server.jobs.service import Wanted
 from airflow_remote_server.jobs.store import Taken
 from airflow_remote_server.masking import MASK, redact_text
@@ -109,6 +110,19 @@ class Endpoints:
             if name in known
         }
 
+    def admit(self, endpoint: Endpoint, principal: Principal) -> None:
+        """See that somebody may ask for an endpoint at all.
+
+        :param endpoint: the endpoint
+        :param principal: who asks for it
+        :raises Refused: saying what they need
+        """
+        if endpoint.known_only and not principal.known:
+            raise Refused(
+                f"Refused: without a token {endpoint.name} is open to this machine only; {HOW_TO_OPEN}",
+                layer="peer",
+            )
+
     def plan(self, endpoint: Endpoint, given: Given, ignore_unknown: bool, permit: Permit = ALL) -> Plan:
         """See what a request comes to.
 
@@ -132,12 +146,8 @@ class Endpoints:
         }
         if endpoint.name == "rest_api_plugin_version":
             said["airflow_cmd"] = endpoint.name
-        if endpoint.name == "deploy_dag":
-            filename = uploads["dag_file"].filename or ""
-            if values.get("pause") and values.get("unpause"):
-                raise BadArguments("'pause' and 'unpause' do not go together: give one of them")
-            dags.target(filename, self.settings.dags_folder)
-            said["airflow_cmd"] = f"deploy_dag {filename}"
+        if endpoint.name in ACTIONS:
+            said["airflow_cmd"] = orders.title(endpoint.name, values, uploads, self.settings)
         return Plan(endpoint, form, values, uploads, said)
 
     def submit(self, plan: Plan, principal: Principal, key: str | None) -> tuple[Job, Line | None]:
@@ -167,7 +177,9 @@ class Endpoints:
             folder = self.jobs.folder(job).path
             values = {**plan.values, **save(plan.uploads, folder), **outputs(plan, folder)}
             argv = (
-                self.deploy(plan, values) if plan.endpoint.name == "deploy_dag" else build(plan.form, values)
+                orders.argv(plan.endpoint.name, values, plan.uploads, self.settings)
+                if plan.endpoint.name in ACTIONS
+                else build(plan.form, values)
             )
         except OSError as error:
             self.jobs.drop(job)
@@ -184,19 +196,6 @@ class Endpoints:
             said.append([name, upload.filename, content])
         text = json.dumps(said, sort_keys=True).encode()
         return hmac.new(key, text, "sha256").hexdigest()
-
-    def deploy(self, plan: Plan, values: Values) -> list[str]:
-        """The command line of our own action that deploys a DAG file (``actions``)."""
-        wishes = [name for name in ("force", "pause", "unpause") if values.get(name)]
-        filename = plan.uploads["dag_file"].filename or ""
-        return [
-            "deploy-dag",
-            "--",
-            str(values["dag_file"]),
-            filename,
-            str(self.settings.dags_folder),
-            *wishes,
-        ]
 
     def answer(self, plan: Plan, job: Job) -> Answer:
         """What is to be said of a job.
@@ -217,7 +216,7 @@ class Endpoints:
             "stdout": stdout,
             "stderr": stderr,
             "exit_code": job.exit_code,
-            "result": self.parsed_file(job),
+            **self.found(job),
         }
         error = self.jobs.failure(job)
         if error is not None:
@@ -232,9 +231,13 @@ class Endpoints:
                 fields["dag_run_id"] = result[0].get("dag_run_id")
         return Answer(fields)
 
-    def parsed_file(self, job: Job) -> Any:
-        """What the action that deploys a DAG file found in it; None of any other job."""
-        return self.jobs.folder(job).read(PARSED)
+    def found(self, job: Job) -> dict[str, Any]:
+        """What an action about a DAG file found out; nothing of any other job."""
+        said = self.jobs.folder(job).read(ANSWER) if job.name in ACTIONS else None
+        if not isinstance(said, dict):
+            return {}
+        errors = said.get("import_errors") or None
+        return {"result": said, "dag_ids": said.get("dag_ids"), "import_errors": errors}
 
     def refuse_absent(self, endpoint: Endpoint) -> None:
         """Refuse what the installed Airflow does not have.

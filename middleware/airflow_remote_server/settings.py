@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from airflow_remote_server.dags.limits import LOCAL, Bundle, Limits
 from airflow_remote_server.masking import SENSITIVE
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class Settings:
     :param body_timeout: seconds in which the body of a request has to come
     :param audit_seconds: how long the audit is kept
     :param audit_rows: how many entries of it
+    :param dag_files: what DAG files are held to
+    :param dag_bundles: of Airflow 3; those that are folders of this machine have a path
     :param sensitive_names: parts of names whose values are masked, in lower case
     """
 
@@ -92,6 +95,8 @@ class Settings:
     body_timeout: float = 60.0
     audit_seconds: float = 90 * 24 * 3600.0
     audit_rows: int = 100_000
+    dag_files: Limits = field(default_factory=Limits)
+    dag_bundles: tuple[Bundle, ...] = ()
     sensitive_names: frozenset[str] = SENSITIVE
 
     @staticmethod
@@ -179,13 +184,14 @@ def from_airflow() -> Settings:
     major = int(airflow_version.split(".", 1)[0])
     web = "webserver" if major < 3 else "api"
     home = Path(AIRFLOW_HOME)
+    dags_folder = Path(_read(conf.get, "core", "dags_folder", str(home / "dags"))).expanduser()
     return Settings(
         token=_token(conf),
         airflow_major=major,
         allow_anonymous=_read(conf.getboolean, SECTION, "allow_anonymous", False),
         base_path=base_path(),
         proxy_fix=_proxy_fix(conf, web, major),
-        dags_folder=Path(_read(conf.get, "core", "dags_folder", str(home / "dags"))),
+        dags_folder=dags_folder,
         log_folder=Path(_read(conf.get, "logging", "base_log_folder", str(home / "logs"))),
         state_dir=Path(_read(conf.get, SECTION, "state_dir", str(home / "rest_api"))).expanduser().absolute(),
         executor=_read(conf.get, "core", "executor", ""),
@@ -207,8 +213,34 @@ def from_airflow() -> Settings:
         body_timeout=_positive(conf, "body_timeout", Settings.body_timeout, float),
         audit_seconds=3600 * _positive(conf, "audit_hours", Settings.audit_seconds / 3600, float),
         audit_rows=_positive(conf, "audit_rows", Settings.audit_rows, int),
+        dag_files=_dag_files(conf),
+        dag_bundles=_dag_bundles(conf, dags_folder) if major >= 3 else (),
         sensitive_names=SENSITIVE | _names(_read(conf.get, "core", "sensitive_var_conn_names", "")),
     )
+
+
+def _dag_files(conf: Any) -> Limits:
+    """What DAG files are held to."""
+    return Limits(
+        file_bytes=_positive(conf, "max_dag_bytes", Limits.file_bytes, int),
+        files=_positive(conf, "max_dag_files", Limits.files, int),
+        unpacked_bytes=_positive(conf, "max_unpacked_bytes", Limits.unpacked_bytes, int),
+        versions=_positive(conf, "keep_dag_versions", Limits.versions, int),
+        seconds=_positive(conf, "deploy_timeout", Limits.seconds, float),
+    )
+
+
+def _dag_bundles(conf: Any, dags_folder: Path) -> tuple[Bundle, ...]:
+    """The DAG bundles of Airflow 3. What is not as Airflow wants it, Airflow itself complains of."""
+    bundles = []
+    for item in _read(conf.getjson, "dag_processor", "dag_bundle_config_list", None) or []:
+        if isinstance(item, dict) and isinstance(item.get("name"), str):
+            kind, kwargs = str(item.get("classpath", "")), item.get("kwargs")
+            path = kwargs.get("path") if isinstance(kwargs, dict) else None
+            folder = Path(path) if path else dags_folder
+            local = folder if kind == LOCAL else None
+            bundles.append(Bundle(item["name"], kind.rpartition(".")[2], local))
+    return tuple(bundles)
 
 
 def _worker_timeout(conf: Any, section: str, major: int) -> float:

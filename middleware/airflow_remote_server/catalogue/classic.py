@@ -6,6 +6,7 @@ The facts come from the command-line parsers of Airflow 1.10, 2.11 and 3.3, and 
 from __future__ import annotations
 
 from airflow_remote_server.catalogue.dialect import Dialect, gone, unused
+from airflow_remote_server.catalogue.files import dag_files
 from airflow_remote_server.catalogue.services import services
 from airflow_remote_server.catalogue.spec import AS_JSON, Argument, Endpoint, Form, Kind
 from airflow_remote_server.catalogue.stores import connections, pool, variables
@@ -32,7 +33,7 @@ class Classic(Dialect):
             connections(self.two),
             pool(),
             *services(self),
-            *self.files(),
+            *dag_files(self, DAG_ID),
         )
         return {endpoint.name: endpoint for endpoint in listed}
 
@@ -256,22 +257,3 @@ class Classic(Dialect):
             gone("pickle", "`tasks run --pickle` executes what it loads from the database"),
         )
         return Endpoint("run", summary, (Form(("tasks", "run"), arguments, log_is_output=True),))
-
-    def files(self) -> tuple[Endpoint, ...]:
-        """Endpoints about DAG files, which are not commands of Airflow's."""
-        deploy = (
-            Argument("dag_file", kind=Kind.UPLOAD, required=True, help="The DAG's file, *.py"),
-            Argument("force", kind=Kind.FLAG, help="Replace a file that is there"),
-            Argument("pause", kind=Kind.FLAG, help="Pause its DAGs"),
-            Argument("unpause", kind=Kind.FLAG, help="Unpause its DAGs"),
-        )
-        ours = "airflow-remote-server"
-        return (
-            Endpoint("deploy_dag", "Deploy a DAG file", (Form(("deploy-dag",), deploy, program=ours),)),
-            Endpoint(
-                "refresh_dag",
-                "Ask Airflow to parse the file of a DAG again",
-                (Form(("refresh-dag",), (DAG_ID,), program=ours),),
-            ),
-            Endpoint("refresh_all_dags", "Parse all DAG files again", (Form(("dags", "reserialize")),)),
-        )

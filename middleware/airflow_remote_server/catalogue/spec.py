@@ -165,6 +165,7 @@ class Endpoint:
     :param long_running: it may take minutes
     :param parses_dags: it runs the code of DAG files
     :param prints_secrets: it may show what is secret
+    :param known_only: not for those of whom nothing is known: without a token, only for this machine
     """
 
     name: str
@@ -180,6 +181,7 @@ class Endpoint:
     long_running: bool = False
     parses_dags: bool = False
     prints_secrets: bool = False
+    known_only: bool = False
 
     @property
     def read_only(self) -> bool:

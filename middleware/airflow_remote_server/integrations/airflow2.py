@@ -7,12 +7,19 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
+from airflow_remote_server.integrations import Row
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
 
     from flask.blueprints import BlueprintSetupState
 
 log = logging.getLogger(__name__)
+
+PARSER = "scheduler"
+"""What parses DAG files, for people."""
 
 TOKEN_FIELD = "REST_API_PLUGIN_HTTP_TOKEN"  # noqa: S105 - a name
 
@@ -55,33 +62,132 @@ def request_parsing(dag_id: str) -> str:
     :raises airflow.exceptions.DagNotFound: when it does not
     """
     from airflow.exceptions import DagNotFound
-    from airflow.models.dag import DagModel
+
+    row = known_dags([dag_id]).get(dag_id)
+    if row is None:
+        raise DagNotFound(f"DAG {dag_id!r} is not in Airflow's database")
+    asked = _request(row.package)
+    return f"Parsing of {row.package} {'is asked for' if asked else 'was asked for already'}"
+
+
+def request_parsing_of(path: Path, root: Path, bundle: str) -> None:
+    """Ask the DAG processor to parse a file before others.
+
+    :param path: the file
+    :param root: the DAGs folder
+    :param bundle: nothing on Airflow 2
+    """
+    _request(str(path))
+
+
+def _request(path: str) -> bool:
+    """Ask for a file; False when that was done already, and it has not been parsed yet."""
     from airflow.models.dagbag import DagPriorityParsingRequest
     from airflow.utils.session import create_session
     from sqlalchemy.exc import IntegrityError
 
     try:
         with create_session() as session:
-            fileloc = session.query(DagModel.fileloc).filter(DagModel.dag_id == dag_id).scalar()
-            if fileloc is None:
-                raise DagNotFound(f"DAG {dag_id!r} is not in Airflow's database")
-            session.add(DagPriorityParsingRequest(fileloc=fileloc))
+            session.add(DagPriorityParsingRequest(fileloc=path))
     except IntegrityError:
-        return f"Parsing of {fileloc} was asked for already"
-    return f"Parsing of {fileloc} is asked for"
+        return False
+    return True
 
 
-def parse_file(path: str) -> tuple[list[str], dict[str, str]]:
+def parse_file(path: str, bundle: str) -> tuple[list[str], dict[str, str]]:
     """Parse one DAG file into the database; other DAGs stay as they are.
 
     :param path: the file
+    :param bundle: nothing on Airflow 2
     :returns: its DAG ids; import errors by file
     """
+    from airflow import settings
     from airflow.models.dagbag import DagBag
 
+    # Else what was written a moment ago stays, though the file is another one by now.
+    settings.MIN_SERIALIZED_DAG_UPDATE_INTERVAL = 0
     bag = DagBag(path, include_examples=False)
     bag.sync_to_db()
     return sorted(bag.dags), dict(bag.import_errors)
+
+
+def examine_file(path: Path, root: Path, real: Path, bundle: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Parse one DAG file, and touch nothing.
+
+    :param path: the file, below ``root``
+    :param root: a folder that looks like the DAGs folder
+    :param real: the DAGs folder
+    :param bundle: nothing on Airflow 2
+    :returns: DAG ids, each with the hash that its serialization will have; import errors by file
+    """
+    from airflow.models.dagbag import DagBag
+    from airflow.models.serialized_dag import SerializedDagModel
+
+    bag = DagBag(str(path), include_examples=False)
+    hashes, errors = {}, dict(bag.import_errors)
+    for dag_id, dag in bag.dags.items():
+        dag.fileloc = dag.fileloc.replace(str(root), str(real), 1)
+        try:
+            hashes[dag_id] = SerializedDagModel(dag).dag_hash
+        except Exception as error:  # whatever a DAG holds that cannot be serialized
+            errors[str(path)] = f"{type(error).__name__}: {error}"
+    return hashes, errors
+
+
+def known_dags(dag_ids: list[str]) -> dict[str, Row]:
+    """What the database has of some DAGs, by id.
+
+    :param dag_ids: those that it does not know are left out
+    """
+    from airflow.models.dag import DagModel
+    from airflow.models.serialized_dag import SerializedDagModel
+    from airflow.utils.file import correct_maybe_zipped
+    from airflow.utils.session import create_session
+
+    kept = SerializedDagModel
+    with create_session() as session:
+        found = (
+            session.query(
+                DagModel.dag_id,
+                DagModel.fileloc,
+                DagModel.is_active,
+                DagModel.last_parsed_time,
+                kept.dag_hash,
+                kept.last_updated,
+            )
+            .outerjoin(kept, kept.dag_id == DagModel.dag_id)
+            .filter(DagModel.dag_id.in_(dag_ids))
+            .all()
+        )
+    return {dag_id: Row(path, correct_maybe_zipped(path), "", *rest) for dag_id, path, *rest in found if path}
+
+
+def import_error(path: Path, root: Path, bundle: str, since: datetime) -> str:
+    """The import error of a file that Airflow has noted since a time; "" when it has not.
+
+    :param path: the file
+    :param root: the DAGs folder
+    :param bundle: nothing on Airflow 2
+    :param since: the time
+    """
+    from airflow.models.errors import ParseImportError
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        noted = session.query(ParseImportError.filename, ParseImportError.stacktrace)
+        found = noted.filter(ParseImportError.timestamp > since).all()
+    texts = [text for name, text in found if name == str(path) or name.startswith(f"{path}/")]
+    return texts[0] if texts else ""
+
+
+def parser_runs() -> bool:
+    """Whether what parses DAG files is running: the scheduler, or a DAG processor that is apart from it."""
+    from airflow.configuration import conf
+    from airflow.jobs.job import most_recent_job
+
+    apart = conf.getboolean("scheduler", "standalone_dag_processor")
+    job = most_recent_job("DagProcessorJob" if apart else "SchedulerJob")
+    return job is not None and bool(job.is_alive())
 
 
 def plugin_members(wraps: bool, href: str) -> dict[str, list[object]]:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_remote_server.integrations import Row
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
+
+PARSER = "DAG processor"
+"""What parses DAG files, for people."""
 
 
 def logs_to_stderr() -> None:
@@ -56,45 +63,144 @@ def request_parsing(dag_id: str) -> str:
     """
     from airflow.exceptions import DagNotFound
     from airflow.models.dag import DagModel
-    from airflow.models.dagbag import DagPriorityParsingRequest
     from airflow.utils.session import create_session
     from sqlalchemy import select
+
+    row = known_dags([dag_id]).get(dag_id)
+    if row is None:
+        raise DagNotFound(f"DAG {dag_id!r} is not in Airflow's database")
+    with create_session() as session:
+        file = session.execute(
+            select(DagModel.relative_fileloc).where(DagModel.dag_id == dag_id)
+        ).scalar_one()
+    file = file.removesuffix(row.path.removeprefix(row.package))  # a package is parsed as a whole
+    asked = _request(row.bundle, file)
+    return f"Parsing of {file} of bundle {row.bundle} {'is asked for' if asked else 'was asked for already'}"
+
+
+def request_parsing_of(path: Path, root: Path, bundle: str) -> None:
+    """Ask the DAG processor to parse a file before others.
+
+    :param path: the file
+    :param root: the folder of its DAG bundle
+    :param bundle: the bundle's name
+    """
+    _request(bundle, str(path.relative_to(root)))
+
+
+def _request(bundle: str, file: str) -> bool:
+    """Ask for a file; False when that was done already, and it has not been parsed yet."""
+    from airflow.models.dagbag import DagPriorityParsingRequest
+    from airflow.utils.session import create_session
     from sqlalchemy.exc import IntegrityError
 
     try:
         with create_session() as session:
-            row = session.execute(
-                select(DagModel.bundle_name, DagModel.relative_fileloc).where(DagModel.dag_id == dag_id)
-            ).one_or_none()
-            if row is None:
-                raise DagNotFound(f"DAG {dag_id!r} is not in Airflow's database")
-            bundle, file = row
             session.add(DagPriorityParsingRequest(bundle_name=bundle, relative_fileloc=file))
     except IntegrityError:
-        return f"Parsing of {file} of bundle {bundle} was asked for already"
-    return f"Parsing of {file} of bundle {bundle} is asked for"
+        return False
+    return True
 
 
-def parse_file(path: str) -> tuple[list[str], dict[str, str]]:
+def parse_file(path: str, bundle: str) -> tuple[list[str], dict[str, str]]:
     """Parse one DAG file into the database; other DAGs stay as they are.
 
     :param path: the file, inside the folder of a DAG bundle
+    :param bundle: the bundle's name; "" for the one whose folder it is in
     :returns: its DAG ids; import errors by file
     :raises LookupError: when no bundle has the file
     """
     from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
 
+    # Else what was written a moment ago stays, though the file is another one by now.
+    os.environ["AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL"] = "0"
     manager = DagBundlesManager()
     manager.sync_bundles_to_db()
-    for bundle in manager.get_all_dag_bundles():
-        bundle.initialize()
-        root = Path(bundle.path).resolve()
-        if root in Path(path).parents:
-            bag = BundleDagBag(path, bundle_path=bundle.path, bundle_name=bundle.name)
-            sync_bag_to_db(bag, bundle.name, bundle_version=bundle.get_current_version())
+    for found in [manager.get_bundle(bundle)] if bundle else manager.get_all_dag_bundles():
+        found.initialize()
+        root = Path(found.path).resolve()
+        if root in Path(path).resolve().parents:
+            bag = BundleDagBag(path, bundle_path=found.path, bundle_name=found.name)
+            sync_bag_to_db(bag, found.name, bundle_version=found.get_current_version())
             return sorted(bag.dags), dict(bag.import_errors)
     raise LookupError(f"no DAG bundle of this Airflow has {path}")
+
+
+def examine_file(path: Path, root: Path, real: Path, bundle: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Parse one DAG file, and touch nothing.
+
+    :param path: the file, below ``root``
+    :param root: a folder that looks like that of the DAG bundle
+    :param real: the folder of the DAG bundle
+    :param bundle: the bundle's name
+    :returns: DAG ids, each with the hash that its serialization will have; import errors by file
+    """
+    from airflow.dag_processing.dagbag import BundleDagBag
+    from airflow.models.serialized_dag import SerializedDagModel
+    from airflow.serialization.serialized_objects import LazyDeserializedDAG
+
+    bag = BundleDagBag(str(path), bundle_path=root, bundle_name=bundle or None)
+    hashes, errors = {}, dict(bag.import_errors)
+    for dag_id, dag in bag.dags.items():
+        try:
+            hashes[dag_id] = SerializedDagModel.hash(LazyDeserializedDAG.from_dag(dag).data)
+        except Exception as error:  # whatever a DAG holds that cannot be serialized
+            errors[str(path)] = f"{type(error).__name__}: {error}"
+    return hashes, errors
+
+
+def known_dags(dag_ids: list[str]) -> dict[str, Row]:
+    """What the database has of some DAGs, by id.
+
+    :param dag_ids: those that it does not know are left out
+    """
+    from airflow.models.dag import DagModel
+    from airflow.models.serialized_dag import SerializedDagModel
+    from airflow.utils.file import correct_maybe_zipped
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    rows = {}
+    with create_session() as session:
+        for dag in session.scalars(select(DagModel).where(DagModel.dag_id.in_(dag_ids))):
+            kept = session.scalar(SerializedDagModel.latest_item_select_object(dag.dag_id))
+            written = (None, None) if kept is None else (kept.dag_hash, kept.last_updated)
+            path = dag.fileloc or ""
+            package = str(correct_maybe_zipped(path) or "")
+            found = (dag.bundle_name, not dag.is_stale, dag.last_parsed_time, *written)
+            rows[dag.dag_id] = Row(path, package, *found)
+    return rows
+
+
+def import_error(path: Path, root: Path, bundle: str, since: datetime) -> str:
+    """The import error of a file that Airflow has noted since a time; "" when it has not.
+
+    :param path: the file
+    :param root: the folder of its DAG bundle
+    :param bundle: the bundle's name
+    :param since: the time
+    """
+    from airflow.models.errors import ParseImportError
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        noted = select(ParseImportError.filename, ParseImportError.stacktrace)
+        here = ParseImportError.bundle_name == bundle
+        found = session.execute(noted.where(here, ParseImportError.timestamp > since)).all()
+    own = str(path.relative_to(root))
+    # Of a package, Airflow notes the whole path.
+    texts = [text for name, text in found if name == own or name.startswith((f"{own}/", f"{path}/"))]
+    return texts[0] if texts else ""
+
+
+def parser_runs() -> bool:
+    """Whether what parses DAG files is running."""
+    from airflow.jobs.job import most_recent_job
+
+    job = most_recent_job("DagProcessorJob")
+    return job is not None and bool(job.is_alive())
 
 
 def plugin_members(wraps: bool, href: str) -> dict[str, list[object]]:

@@ -45,7 +45,7 @@ CLASSES: tuple[tuple[type[ApiError], frozenset[str]], ...] = (
 
 OURS = "airflow_remote_server."
 OWN: dict[str, type[ApiError]] = {
-    kind.__name__: kind for kind in (BadArguments, CommandFailed, Conflict, Unavailable)
+    kind.__name__: kind for kind in (BadArguments, CommandFailed, Conflict, NotFound, Unavailable)
 }
 """The exceptions of ours that our own actions (``actions``) raise, which are part of that package."""
 

@@ -18,6 +18,7 @@
 ``stop``          that it shall stop; ``{"force": true}`` for at once
 ``exit.json``     its end, by the keeper's account: ``exit_code``, ``reason``, ``ended``
 ``upload-...``    files that came with the request, until the end
+``stage``         a folder in which a DAG file is looked at before it is deployed, until the end
 ``files``         a folder of files that the command writes for its user
 ``modules.json``  what the process had to import (``host``)
 ================  ======================================================================================
@@ -30,6 +31,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import socket
 import stat
 import time
@@ -44,6 +46,7 @@ STDOUT, STDERR, RESULT, STOP, EXIT = "stdout", "stderr", "result.json", "stop", 
 MODULES = "modules.json"
 UPLOAD = "upload-"
 FILES = "files"
+STAGE = "stage"
 MOST_FILES = 1000
 """Files of a job that are told of."""
 STREAMS = (STDOUT, STDERR)
@@ -228,6 +231,7 @@ class Folder:
             for path in self.path.glob(pattern):
                 with contextlib.suppress(OSError):
                     path.unlink()
+        shutil.rmtree(self.path / STAGE, ignore_errors=True)
 
 
 def _private(path: str, flags: int) -> int:
