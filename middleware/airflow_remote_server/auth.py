@@ -112,9 +112,7 @@ class Authenticator:
         self.refuse_other_sites(request)
         elsewhere = self.elsewhere(request, peer)
         if elsewhere and not self.allow_anonymous:
-            raise Refused(
-                f"Refused: without a token the REST API {elsewhere}; {HOW_TO_OPEN}", layer="peer"
-            )
+            raise Refused(f"Refused: without a token the REST API {elsewhere}; {HOW_TO_OPEN}", layer="peer")
         return Principal("anonymous", peer, known=not elsewhere)
 
     def holder(self, presented: bytes, peer: str) -> Principal:

@@ -10,10 +10,12 @@ from contract import samples, streams
 
 SEED = {"airflow_cmd", "arguments", "call_time", "output", "response_time", "status"}
 SINCE = {
+    "dag_ids",
     "dag_run_id",
     "error",
     "exit_code",
     "http_response_code",
+    "import_errors",
     "job",
     "result",
     "stderr",

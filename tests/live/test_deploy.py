@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from live.database import parsing_requests, rows
 from live.harness import Reply, Server, on_both_versions
+from live.parsing import parsing
+from live.program import remote
 
 SOURCE = """
 from datetime import datetime, timezone
@@ -90,14 +94,99 @@ def test_its_dags_are_paused_or_unpaused(server: Server) -> None:
     assert (both.status, both["airflow_cmd"]) == (400, "")
 
 
-def test_a_file_that_airflow_cannot_import_is_said_to_be_so(server: Server) -> None:
-    reply = deploy(
-        server, "live_broken.py", "import no_such_module_anywhere  # an airflow dag\n", unpause="true"
+@on_both_versions
+def test_a_file_that_airflow_cannot_import_replaces_nothing(server: Server) -> None:
+    target = server.home / "dags" / "live_broken.py"
+    good = SOURCE.format(dag_id="live_broken", task="only")
+    assert deploy(server, target.name, good, unpause="true").status == 200
+    before = files_of(server.home)
+    known = rows(server, "select * from serialized_dag where dag_id = 'live_broken'")
+    for line, reason in (
+        ("import no_such_module_anywhere", "no_such_module_anywhere"),
+        ("import os; os._exit(0)", "ended the process that imported it"),
+    ):
+        reply = deploy(server, target.name, f"{good}\n{line}\n", unpause="true", force="true")
+        assert (reply.status, reply["error"]["type"]) == (422, "CommandFailed"), reply.text
+        assert reason in reply["output"]
+        assert "\n" not in reply["output"]
+    reply = deploy(server, "live_new.py", "import no_such_module_anywhere  # an airflow dag\n")
+    assert (reply.status, list(reply["import_errors"])) == (422, ["live_new.py"])
+    assert files_of(server.home) == before
+    assert target.read_text() == good
+    assert rows(server, "select * from serialized_dag where dag_id = 'live_broken'") == known
+    target.unlink()
+
+
+@on_both_versions
+def test_a_package_is_deployed_by_the_client_rolled_back_and_taken_away(server: Server) -> None:
+    source = SOURCE.format(dag_id="live_zipped", task="{task}").replace(
+        "@dag(", "from live_zipped_lib.names import NAME\n\n@dag(", 1
     )
-    assert (reply.status, reply["error"]["type"]) == (422, "CommandFailed"), reply.text
-    assert "no_such_module_anywhere" in reply["output"]
-    assert "\n" not in reply["output"]
-    (server.home / "dags" / "live_broken.py").unlink()
+
+    def package(task: str) -> str:
+        path = server.home / "live_package.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("live_zipped.py", source.replace("{task}", task))
+            archive.writestr("live_zipped_lib/__init__.py", "")
+            archive.writestr("live_zipped_lib/names.py", "NAME = 'zipped'\n")
+        return str(path)
+
+    def tasks() -> Any:
+        return server.done("list_tasks", dag_id="live_zipped")["output"]
+
+    where = ["--folder", "team_a"]
+    deployed = server.home / "dags" / "team_a" / "live_package.zip"
+    done = remote(server, "deploy_dag", package("first"), *where, "--unpause", "--wait", "30")
+    assert done.returncode == 0, done.stderr
+    said = "DAG File [team_a/live_package.zip] has been uploaded; unpaused: live_zipped; parsed by Airflow\n"
+    assert done.stdout == said
+    assert not paused(server, "live_zipped")
+    assert tasks() == "first"
+    again = remote(server, "deploy_dag", package("second"), *where)
+    assert (again.returncode, "force" in again.stderr) == (1, True)
+    again = remote(server, "deploy_dag", package("second"), *where, "--force", "--pause")
+    assert again.returncode == 0, again.stderr
+    assert tasks() == "second"
+    assert paused(server, "live_zipped")
+    back = remote(server, "rollback_dag", deployed.name, *where, "--unpause")
+    assert "is back as version 1 has it" in back.stdout, back.stderr
+    assert tasks() == "first"
+    asked = server.done("refresh_dag", dag_id="live_zipped")["output"]
+    assert "team_a/live_package.zip" in asked
+    assert "live_zipped.py" not in asked  # Airflow parses a package as a whole
+    gone = remote(server, "undeploy_dag", deployed.name, *where)
+    assert gone.returncode == 0, gone.stderr
+    assert not deployed.exists()
+
+
+@on_both_versions
+def test_a_dag_that_another_file_brings_is_taken_over_by_force_only(server: Server) -> None:
+    source = SOURCE.format(dag_id="live_owned", task="only")
+    assert deploy(server, "live_owner.py", source, unpause="true").status == 200
+    reply = deploy(server, "live_taker.py", source)
+    assert (reply.status, reply["error"]["type"]) == (409, "Conflict")
+    assert "live_owner.py" in reply["output"]
+    assert not (server.home / "dags" / "live_taker.py").exists()
+    assert deploy(server, "live_taker.py", source, force="true").status == 200
+    for name in ("live_owner.py", "live_taker.py"):
+        assert server.post("undeploy_dag", data={"filename": name}).status == 200
+
+
+@on_both_versions
+def test_it_waits_until_airflow_has_parsed_the_file(server: Server) -> None:
+    first, second = (SOURCE.format(dag_id="live_waited", task=task) for task in ("first", "second"))
+    late = deploy(server, "live_waited.py", first, wait="1")
+    assert (late.status, late["dag_ids"]) == (422, ["live_waited"])
+    assert "is in place, but Airflow has not parsed it within 1 s: no " in late["output"]
+    with parsing(server):
+        for source in (first, second):
+            reply = deploy(server, "live_waited.py", source, force="true", wait="90")
+            assert reply.status == 200, reply.text
+            assert reply["output"].endswith("DAGs: live_waited; parsed by Airflow")
+            query = "select data from serialized_dag where dag_id = ? order by last_updated desc limit 1"
+            [(data,)] = rows(server, query, "live_waited")
+            assert ("second" in str(data)) == (source is second)
+    assert server.post("undeploy_dag", data={"filename": "live_waited.py"}).status == 200
 
 
 NAMES = [
@@ -150,8 +239,8 @@ def test_refresh_dag_asks_airflow_once(server: Server) -> None:
     first = server.done("refresh_dag", dag_id="hello_remote")
     assert "asked for already" not in first["output"]
     assert "is asked for" in first["output"]
-    [asked] = parsing_requests(server)
-    assert asked.rpartition("/")[2] == "hello_remote.py"
+    before = parsing_requests(server)
+    assert [name.rpartition("/")[2] for name in before].count("hello_remote.py") == 1
     again = server.done("refresh_dag", dag_id="hello_remote")
     assert "asked for already" in again["output"]
-    assert parsing_requests(server) == [asked]
+    assert parsing_requests(server) == before

@@ -13,9 +13,9 @@ NAMES = [
     *("version", "rest_api_plugin_version", "render", "variables", "connections", "pause", "unpause"),
     *("task_failed_deps", "trigger_dag", "test", "dag_state", "run", "list_tasks", "backfill", "list_dags"),
     *("kerberos", "worker", "workers", "flower", "scheduler", "task_state", "pool", "serve_logs", "clear"),
-    *("deploy_dag", "refresh_dag", "refresh_all_dags"),
+    *("deploy_dag", "refresh_dag", "refresh_all_dags", "undeploy_dag", "rollback_dag"),
 ]
-"""Every name of Airflow 1.x and of the plugins for it."""
+"""Every name of Airflow 1.x and of the plugins for it, and what has been added to them."""
 
 
 @pytest.mark.parametrize("name", NAMES)

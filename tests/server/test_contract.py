@@ -66,7 +66,7 @@ def test_a_sample_is_answered_as_agreed(make_remote: Any, name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["deploy_dag", "deploy_dag_conflict", "version"])
+@pytest.mark.parametrize("name", ["deploy_dag", "deploy_dag_conflict", "rollback_dag_nothing", "version"])
 def test_a_sample_that_needs_a_command_is_answered_as_agreed(
     remote: Remote, tmp_path: Path, name: str
 ) -> None:

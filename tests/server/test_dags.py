@@ -193,6 +193,8 @@ def test_a_deploy_that_is_stopped_changes_nothing(remote: Remote, folder: Path, 
     data = {"dag_file": (io.BytesIO(dag("slow", before=line)), "a.py"), "force": "1"}
     job_id = remote("deploy_dag", "POST", data=data, PREFER="respond-async").json["job"]["id"]
     wait_for(there.exists)
+    title = Path(f"/proc/{remote.job(job_id)['pid']}/cmdline").read_bytes().rstrip(b"\0 ")
+    assert title == b"deploy_dag a.py"
     remote.stop(job_id, data={"force": "true"})
     assert remote.end(job_id)["state"] == "stopped"
     assert files(folder) == {"a.py": b"old"}

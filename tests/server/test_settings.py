@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_remote_server import settings
+from airflow_remote_server.dags.limits import Bundle, Limits
 from airflow_remote_server.settings import Settings, SettingsError, from_airflow, token_is_configured
 
 KEY = "REST_API_PLUGIN_EXPECTED_HTTP_TOKEN"
@@ -170,3 +172,33 @@ def test_no_path_leaves_the_folder(text: str) -> None:
     except ValueError:
         return
     assert resolved == root or root in resolved.parents
+
+
+def test_what_dag_files_are_held_to_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert from_airflow().dag_files == Limits()
+    keys = {"MAX_DAG_BYTES": 1, "MAX_DAG_FILES": 2, "MAX_UNPACKED_BYTES": 3, "KEEP_DAG_VERSIONS": 4}
+    for key, value in {**keys, "DEPLOY_TIMEOUT": 0.5}.items():
+        monkeypatch.setenv(f"AIRFLOW__REST_API_PLUGIN__{key}", str(value))
+    assert from_airflow().dag_files == Limits(1, 2, 3, 4, 0.5)
+    monkeypatch.setenv("AIRFLOW__REST_API_PLUGIN__MAX_DAG_FILES", "0")
+    with pytest.raises(SettingsError, match="max_dag_files"):
+        from_airflow()
+
+
+def test_the_dag_bundles_of_airflow_3_are_read(
+    monkeypatch: pytest.MonkeyPatch, major: int, home: Path, tmp_path: Path
+) -> None:
+    if major < 3:
+        assert from_airflow().dag_bundles == ()
+        return
+    assert from_airflow().dag_bundles == (Bundle("dags-folder", "LocalDagBundle", home / "dags"),)
+    local = "airflow.dag_processing.bundles.local.LocalDagBundle"
+    listed = [
+        {"name": "own", "classpath": local, "kwargs": {"path": str(tmp_path)}},
+        {"name": "git", "classpath": "airflow.providers.git.bundles.git.GitDagBundle", "kwargs": {}},
+        "not a bundle",
+    ]
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", json.dumps(listed))
+    own, git = from_airflow().dag_bundles
+    assert own == Bundle("own", "LocalDagBundle", tmp_path)
+    assert git == Bundle("git", "GitDagBundle", None)

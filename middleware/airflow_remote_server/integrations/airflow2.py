@@ -106,6 +106,7 @@ def parse_file(path: str, bundle: str) -> tuple[list[str], dict[str, str]]:
 
     # Else what was written a moment ago stays, though the file is another one by now.
     settings.MIN_SERIALIZED_DAG_UPDATE_INTERVAL = 0
+    say_less()
     bag = DagBag(path, include_examples=False)
     bag.sync_to_db()
     return sorted(bag.dags), dict(bag.import_errors)
@@ -123,6 +124,7 @@ def examine_file(path: Path, root: Path, real: Path, bundle: str) -> tuple[dict[
     from airflow.models.dagbag import DagBag
     from airflow.models.serialized_dag import SerializedDagModel
 
+    say_less()
     bag = DagBag(str(path), include_examples=False)
     hashes, errors = {}, dict(bag.import_errors)
     for dag_id, dag in bag.dags.items():
@@ -132,6 +134,11 @@ def examine_file(path: Path, root: Path, real: Path, bundle: str) -> tuple[dict[
         except Exception as error:  # whatever a DAG holds that cannot be serialized
             errors[str(path)] = f"{type(error).__name__}: {error}"
     return hashes, errors
+
+
+def say_less() -> None:
+    """Have this process not say which files it parses: there is one, and its user knows."""
+    logging.getLogger("airflow.models.dagbag").setLevel(logging.WARNING)
 
 
 def known_dags(dag_ids: list[str]) -> dict[str, Row]:

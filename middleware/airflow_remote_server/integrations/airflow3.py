@@ -115,6 +115,7 @@ def parse_file(path: str, bundle: str) -> tuple[list[str], dict[str, str]]:
 
     # Else what was written a moment ago stays, though the file is another one by now.
     os.environ["AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL"] = "0"
+    say_less()
     manager = DagBundlesManager()
     manager.sync_bundles_to_db()
     for found in [manager.get_bundle(bundle)] if bundle else manager.get_all_dag_bundles():
@@ -140,6 +141,7 @@ def examine_file(path: Path, root: Path, real: Path, bundle: str) -> tuple[dict[
     from airflow.models.serialized_dag import SerializedDagModel
     from airflow.serialization.serialized_objects import LazyDeserializedDAG
 
+    say_less()
     bag = BundleDagBag(str(path), bundle_path=root, bundle_name=bundle or None)
     hashes, errors = {}, dict(bag.import_errors)
     for dag_id, dag in bag.dags.items():
@@ -148,6 +150,13 @@ def examine_file(path: Path, root: Path, real: Path, bundle: str) -> tuple[dict[
         except Exception as error:  # whatever a DAG holds that cannot be serialized
             errors[str(path)] = f"{type(error).__name__}: {error}"
     return hashes, errors
+
+
+def say_less() -> None:
+    """Have this process not say which files it parses: there is one, and its user knows."""
+    from airflow._shared.logging.structlog import PER_LOGGER_LEVELS
+
+    PER_LOGGER_LEVELS["airflow.dag_processing.dagbag"] = logging.WARNING
 
 
 def known_dags(dag_ids: list[str]) -> dict[str, Row]:
