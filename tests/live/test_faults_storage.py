@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import shutil
 import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
@@ -170,15 +172,24 @@ def test_a_store_that_is_gone(server: Server) -> None:
     files = sorted((server.home / "rest_api").glob("jobs.db*"))
     for path in files:
         path.rename(path.with_name(f"away-{path.name}"))
-    with ThreadPoolExecutor() as pool:
-        replies = [pool.submit(trigger, server, f"{name} {n}") for n in range(4)]
+    names, back = itertools.count(), time.monotonic() + AWAY_SECONDS
+
+    def keep_asking(_: int) -> dict[str, Reply]:
+        said = {}
+        while time.monotonic() < back:
+            one = f"{name} {next(names)}"
+            said[one] = trigger(server, one)
+        return said
+
+    with ThreadPoolExecutor(4) as pool:
+        asking = [pool.submit(keep_asking, n) for n in range(4)]
         go(server, name)
-        wait(replies, timeout=AWAY_SECONDS)
+        wait(asking, timeout=AWAY_SECONDS)
         for path in files:
             path.with_name(f"away-{path.name}").replace(path)
-    said = [reply.result() for reply in replies]
-    assert {reply.status for reply in said} <= {200, 202, 503}, said
-    triggers = {f"{name} {n}": reply["job"]["id"] for n, reply in enumerate(said) if reply.status != 503}
+    said = {one: reply for replies in asking for one, reply in replies.result().items()}
+    assert {reply.status for reply in said.values()} <= {200, 202, 503}, said
+    triggers = {one: reply["job"]["id"] for one, reply in said.items() if reply.status != 503}
     assert ended(server, job_id)["state"] == "succeeded"
     assert before | set(triggers.values()) <= {found["id"] for found in listed(server)}
     check_triggers(server, triggers)

@@ -4,7 +4,7 @@ import itertools
 import sqlite3
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -295,7 +295,25 @@ def test_a_database_that_stays_locked_is_said(jobs: Store, lock: Any, monkeypatc
         jobs.finish(Job(**{**vars(first), "state": State.SUCCEEDED}), patience=0.2)
 
 
-def test_a_database_that_was_emptied_is_begun_anew(jobs: Store, tmp_path: Path) -> None:
+def test_a_database_that_was_away_for_a_moment_has_lost_nothing(jobs: Store, tmp_path: Path) -> None:
+    old, new = ended(jobs), job()
+    files = sorted(tmp_path.glob("jobs.db*"))
+    for file in files:
+        file.rename(file.with_name(f"away-{file.name}"))
+    jobs._engine.dispose()  # as in another process, which has no connection to the file yet
+    with ThreadPoolExecutor(1) as pool:
+        adding = pool.submit(jobs.add, new, None)
+        assert not wait([adding], timeout=1.5).done
+        for file in files:
+            file.with_name(f"away-{file.name}").replace(file)
+        adding.result()
+    assert {found.id for found in jobs.find()} == {old.id, new.id}
+
+
+def test_a_database_that_was_emptied_is_begun_anew(
+    jobs: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "MISSING_SECONDS", 0.5)
     old = ended(jobs)
     connection = sqlite3.connect(tmp_path / "jobs.db")
     for table in (store.JOBS.name, migrations.VERSIONS.name):

@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 PATIENCE_SECONDS = 15.0
 """How long a statement is tried again while the database is locked or away."""
 
+MISSING_SECONDS = 12.0
+"""How long tables may be gone before they are made anew; less than a statement is tried for."""
+
 BUSY_SECONDS = 5.0
 """How long SQLite itself waits for a lock."""
 
@@ -68,6 +71,7 @@ class Store:
         self._url = url
         self._engine: Engine | None = None
         self._lock = threading.Lock()
+        self._missing_since: float | None = None
 
     def _connected(self) -> Engine:
         with self._lock:
@@ -87,27 +91,38 @@ class Store:
         while True:
             try:
                 with self._connected().begin() as connection:
-                    return work(connection)
+                    done = work(connection)
+                self._missing_since = None
+                return done
             except IntegrityError:
                 raise
             except (SQLAlchemyError, OSError) as error:
+                if self._begin_anew(error):
+                    continue
                 if time.monotonic() >= deadline or not passing(error):
                     log.error("The store of jobs cannot be used: %s", first_line(error))
                     raise Unavailable(
                         f"the store of jobs cannot be used now: {first_line(error)}; "
                         "see [rest_api_plugin] jobs_url and state_dir"
                     ) from error
-                self._forget_missing(error)
             time.sleep(pause)
             pause = min(pause * 2, 1.0)
 
-    def _forget_missing(self, error: Exception) -> None:
-        """Begin anew with a database whose tables are gone: its file was removed."""
-        if "no such table" in str(error):
-            with self._lock:
-                if self._engine is not None:
-                    self._engine.dispose()
-                self._engine = None
+    def _begin_anew(self, error: Exception) -> bool:
+        """Look for a database whose tables are gone again: its file was removed, for good or for a moment.
+
+        :returns: whether they are to be made once more, since they did not come back in time
+        """
+        with self._lock:
+            if "no such table" not in str(error) or self._engine is None:
+                return False
+            self._engine.dispose()  # connections to a file that is no more stay with it
+            now = time.monotonic()
+            self._missing_since = self._missing_since or now
+            if now < self._missing_since + MISSING_SECONDS:
+                return False
+            self._engine = self._missing_since = None
+        return True
 
     def add(self, job: Job, most: int | None) -> None:
         """Add a job.
