@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from live.harness import Server, python_of
 from live.processes import end_group
 
+MARK = "LIVE_PARSING"
+"""A variable by which a DAG file knows that it is parsed by this."""
+
 MANAGER = """
 from datetime import timedelta
 from airflow.dag_processing.manager import DagFileProcessorManager
@@ -25,7 +28,7 @@ DagFileProcessorManager(DAGS_FOLDER, -1, timedelta(seconds=50), [], False).start
 def parsing(server: Server) -> Iterator[None]:
     """Have DAG files parsed."""
     command = ["-m", "airflow", "dag-processor"] if server.major >= 3 else ["-W", "ignore", "-c", MANAGER]
-    env = {**server.environment(), "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "0"}
+    env = {**server.environment(), "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "0", MARK: "1"}
     with (server.home / "parsing.log").open("w") as log:
         process = subprocess.Popen(
             [str(python_of(server.version)), *command],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from live.database import parsing_requests, rows
 from live.harness import Reply, Server, on_both_versions
-from live.parsing import parsing
+from live.parsing import MARK, parsing
 from live.program import remote
 
 SOURCE = """
@@ -33,6 +34,15 @@ deployed()
 
 def deploy(server: Server, name: str, source: str | bytes, **flags: str) -> Reply:
     return server.post("deploy_dag", data=flags, files={"dag_file": (name, source, "text/x-python")})
+
+
+def packed(files: dict[str, str]) -> bytes:
+    """A package of DAGs."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return content.getvalue()
 
 
 def paused(server: Server, dag_id: str) -> bool:
@@ -125,10 +135,8 @@ def test_a_package_is_deployed_by_the_client_rolled_back_and_taken_away(server: 
 
     def package(task: str) -> str:
         path = server.home / "live_package.zip"
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr("live_zipped.py", source.replace("{task}", task))
-            archive.writestr("live_zipped_lib/__init__.py", "")
-            archive.writestr("live_zipped_lib/names.py", "NAME = 'zipped'\n")
+        lib = {"live_zipped_lib/__init__.py": "", "live_zipped_lib/names.py": "NAME = 'zipped'\n"}
+        path.write_bytes(packed({"live_zipped.py": source.replace("{task}", task), **lib}))
         return str(path)
 
     def tasks() -> Any:
@@ -186,6 +194,23 @@ def test_it_waits_until_airflow_has_parsed_the_file(server: Server) -> None:
             query = "select data from serialized_dag where dag_id = ? order by last_updated desc limit 1"
             [(data,)] = rows(server, query, "live_waited")
             assert ("second" in str(data)) == (source is second)
+        # It has another serialization each time, so that cannot tell; and a package.
+        changing = SOURCE.format(dag_id="live_changing", task="only")
+        changing = changing.replace("catchup=False", "catchup=False, tags=[str(time.time_ns())]")
+        reply = deploy(
+            server, "live_changing.zip", packed({"main.py": f"import time\n{changing}"}), wait="90"
+        )
+        assert reply.status == 200, reply.text
+        fails = SOURCE.format(dag_id="live_fails", task="only")
+        fails += f"import os\nassert {MARK!r} not in os.environ, 'not there'\n"
+        reply = deploy(server, "live_fails.py", fails, wait="90")
+        assert reply.status == 422, reply.text
+        assert (
+            reply["output"]
+            == "live_fails.py is in place, but Airflow cannot import it: AssertionError: not there"
+        )
+    for name in ("live_changing.zip", "live_fails.py"):
+        assert server.post("undeploy_dag", data={"filename": name}).status == 200
     assert server.post("undeploy_dag", data={"filename": "live_waited.py"}).status == 200
 
 
