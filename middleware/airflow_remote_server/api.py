@@ -60,6 +60,7 @@ log = logging.getLogger(__name__)
 ROUTES = (
     Rule("/", endpoint="page", methods=["GET"]),
     Rule("/static/<name>", endpoint="static", methods=["GET"]),
+    Rule("/static/<string(length=16):version>/<name>", endpoint="static", methods=["GET"]),
     Rule("/api/v1.0/health", endpoint="health", methods=["GET"]),
     *RULES,
     Rule("/api/v1.0/whoami", endpoint="whoami", methods=["GET"]),
@@ -107,7 +108,7 @@ class Api:
         source = Source(settings.state_dir, configuration.current_fingerprint)
         self.endpoints = Endpoints(settings, self.jobs, source)
         self.runner = Commands(self.endpoints, self.jobs, settings.max_wait)
-        self.page = Page(self.endpoints.all)
+        self.page = Page(self.endpoints.all, settings.airflow_major)
         self.handlers: dict[str, Callable[..., Response]] = {
             "page": self.handle_page,
             "static": self.handle_static,
@@ -219,9 +220,9 @@ class Api:
         """``GET /``."""
         return self.page.html(call.request)
 
-    def handle_static(self, call: Call, name: str) -> Response:
-        """``GET /static/NAME``."""
-        return self.page.static(name)
+    def handle_static(self, call: Call, name: str, version: str = "") -> Response:
+        """``GET /static/NAME``, ``GET /static/VERSION/NAME``."""
+        return self.page.static(call.request, name, version)
 
     def handle_health(self, call: Call) -> Response:
         """``GET /api/v1.0/health``."""

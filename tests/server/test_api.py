@@ -26,20 +26,6 @@ def test_the_redirect_stays_below_the_base_path(make_client: Any) -> None:
     assert response.headers["Location"] == "/pre/admin/rest_api/"
 
 
-def test_the_page_names_every_endpoint_and_holds_no_secret(make_client: Any) -> None:
-    response = make_client().get("/admin/rest_api/")
-    assert response.content_type == "text/html; charset=utf-8"
-    for name in ("trigger_dag", "deploy_dag", "refresh_all_dags"):
-        assert f"/admin/rest_api/api/v1.0/{name}" in response.text
-    assert TOKEN not in response.text
-    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
-
-
-def test_the_page_shows_names_from_outside_as_text(make_client: Any) -> None:
-    response = make_client().get("/admin/rest_api/", headers={"Host": "x<script>"})
-    assert "<script>" not in response.text
-
-
 def test_an_endpoint_that_needs_no_command_answers_with_the_whole_envelope(ask: Any) -> None:
     from airflow_remote_server import __version__
 
@@ -209,18 +195,9 @@ def test_a_defect_of_ours_is_a_500_without_details(
     assert "a detail" in caplog.text
 
 
-def test_behind_airflow_2s_proxy_fix_the_forwarded_names_count(make_client: Any) -> None:
-    hops = {"x_for": 1, "x_proto": 1, "x_host": 1, "x_port": 1, "x_prefix": 1}
-    client = make_client(proxy_fix=hops)
-    headers = {
-        "X-Forwarded-Host": "airflow.example",
-        "X-Forwarded-Proto": "https",
-        "X-Forwarded-Prefix": "/pre",
-    }
-    assert (
-        "https://airflow.example/pre/admin/rest_api/api/v1.0/version"
-        in client.get("/admin/rest_api/", headers=headers).text
-    )
+def test_behind_airflow_2s_proxy_fix_the_forwarded_path_counts(make_client: Any) -> None:
+    client = make_client(proxy_fix={"x_for": 1, "x_proto": 1, "x_host": 1, "x_port": 1, "x_prefix": 1})
+    headers = {"X-Forwarded-Prefix": "/pre"}
     assert client.get("/admin/rest_api", headers=headers).headers["Location"] == "/pre/admin/rest_api/"
 
 
