@@ -59,7 +59,7 @@ setup(
     package_dir=SOURCES,
     package_data={
         "airflow_remote": ["py.typed", "*.json"],
-        "airflow_remote_server": ["py.typed", "**/*.json", "web/*.html", "web/*.css", "web/*.js"],
+        "airflow_remote_server": ["py.typed", "**/*.json", "web/*.*"],
     },
     install_requires=["click>=8.1", "platformdirs>=3", "requests>=2.28"],
     extras_require={

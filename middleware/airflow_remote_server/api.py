@@ -33,6 +33,7 @@ from airflow_remote_server.jobs.service import Jobs
 from airflow_remote_server.jobs.store import Store
 from airflow_remote_server.limits import Slots, check_headers
 from airflow_remote_server.middleware import split_path
+from airflow_remote_server.openapi import OpenApi
 from airflow_remote_server.responses import (
     NOBODY,
     Answer,
@@ -62,6 +63,7 @@ ROUTES = (
     Rule("/static/<name>", endpoint="static", methods=["GET"]),
     Rule("/static/<string(length=16):version>/<name>", endpoint="static", methods=["GET"]),
     Rule("/api/v1.0/health", endpoint="health", methods=["GET"]),
+    Rule("/api/v1.0/openapi.json", endpoint="openapi", methods=["GET"]),
     *RULES,
     Rule("/api/v1.0/whoami", endpoint="whoami", methods=["GET"]),
     Rule("/api/v1.0/commands", endpoint="commands", methods=["GET"]),
@@ -109,11 +111,13 @@ class Api:
         self.endpoints = Endpoints(settings, self.jobs, source)
         self.runner = Commands(self.endpoints, self.jobs, settings.max_wait)
         self.page = Page(self.endpoints.all, settings.airflow_major)
+        self.openapi = OpenApi(self.endpoints.all, anonymous=self.authenticate.open)
         self.handlers: dict[str, Callable[..., Response]] = {
             "page": self.handle_page,
             "static": self.handle_static,
             "health": self.handle_health,
             "whoami": WhoAmI(self.endpoints),
+            "openapi": self.handle_openapi,
             "commands": self.handle_commands,
             "command": self.handle_command,
             "classic": self.handle_classic,
@@ -230,6 +234,11 @@ class Api:
         if problem:
             return respond({"status": "unhealthy", "reason": problem}, 503)
         return respond({"status": "healthy"}, 200)
+
+    def handle_openapi(self, call: Call) -> Response:
+        """``GET /api/v1.0/openapi.json``."""
+        text, etag = self.openapi(self.endpoints.live(call.principal.permit), call.root)
+        return revalidated(Response(text, content_type="application/json"), etag, call.request)
 
     def handle_commands(self, call: Call) -> Response:
         """``GET /api/v1.0/commands``."""
