@@ -56,8 +56,9 @@ def refuse(make_remote: Any, state: Path, folder: Path) -> Iterator[Any]:
 @pytest.fixture
 def home_remote(make_remote: Any, remote: Remote, home: Path) -> Iterator[Remote]:
     """A caller of the API for the DAGs folder that Airflow itself looks at."""
+    before = {*(home / "dags").iterdir()}
     yield make_remote(state_dir=remote.settings.state_dir, dags_folder=home / "dags")
-    for path in (home / "dags").iterdir():
+    for path in {*(home / "dags").glob("*.py")} - before:
         path.unlink()
 
 
