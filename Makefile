@@ -54,10 +54,9 @@ test: packages ## every test, on both versions of Airflow
 	$(call need,$(ENVIRONMENTS))
 	$(call stage,server tests on Airflow 2.11,$(call python,$(AIRFLOW_2)) -m pytest -q tests/server tests/contract)
 	$(call stage,server tests on Airflow 3.3,$(call python,$(AIRFLOW_3)) -m pytest -q tests/server tests/contract)
-	$(call stage,client and live tests,$(call python,client) -m pytest -q -m "not fault" \
-		tests/client tests/contract tests/live)
+	$(call stage,client and live tests,$(call python,client) -m pytest -q tests/client tests/contract tests/live)
 
-faults: packages ## what kills real processes, fills disks and takes the store away, on real servers
+faults: packages ## of the live tests, those that kill processes, fill disks and take the store away
 	$(call need,$(ENVIRONMENTS))
 	$(call stage,faults,$(call python,client) -m pytest -q -m fault tests/live)
 

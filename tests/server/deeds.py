@@ -67,6 +67,11 @@ def state():
         "level": logging.getLogger("sticky").level, "threads": threading.active_count(),
         "stdin": os.path.realpath("/proc/self/fd/0"),
         "locks": [link for link in links if link.endswith(".lock")],
+        "files": [  # with their positions; Airflow may have connected to its database anew
+            link for link in links
+            if os.path.isfile(link) and os.path.dirname(link) != os.getcwd()
+            and not link.endswith(".lock") and "airflow.db" not in link
+        ],
         "sockets": [link for link in links if "socket:" in link],
         "session": os.getsid(0) == os.getpid() == os.getpgid(0),
     }

@@ -76,7 +76,7 @@ def test_nothing_sticks_from_one_command_to_the_next(remote: Remote, make_deed: 
     for state in states:
         assert [lock for lock in state.pop("locks") if "/slot-" not in lock] == []
         assert state == states[0]
-    assert (states[0]["env"], states[0]["sockets"]) == (None, [])
+    assert (states[0]["env"], states[0]["sockets"], states[0]["files"]) == (None, [], [])
     assert (states[0]["path"], states[0]["modules"]) == (False, False)
     assert states[0]["cwd"] is states[0]["session"] is True
     assert states[0]["stdin"] == "/dev/null"
@@ -143,9 +143,15 @@ def test_an_outdated_host_is_replaced_and_no_request_fails(
     home: Path,
     write: Any,
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
+    packages = tmp_path / "site-packages"
+    packages.mkdir()
+    monkeypatch.syspath_prepend(packages)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(packages), os.environ["PYTHONPATH"]]))
     remote = make_remote()
     changes: list[Callable[[], object]] = [
+        lambda: (packages / "installed.dist-info").mkdir(),
         lambda: write("plugins/new_plugin.py", "print('a plugin')\n"),
         lambda: write("airflow.cfg", (home / "airflow.cfg").read_text() + "\n# changed\n"),
     ]
