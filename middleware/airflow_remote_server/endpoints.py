@@ -9,29 +9,27 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from werkzeug.utils import secure_filename
-
 from airflow_remote_server.argv import Values, build, masked, shown
 from airflow_remote_server.auth import HOW_TO_OPEN
 from airflow_remote_server.catalogue.classic import Classic
 from airflow_remote_server.catalogue.live import Live
 from airflow_remote_server.catalogue.policy import Policy
-from airflow_remote_server.catalogue.spec import AS_JSON, Endpoint, Form, Kind
+from airflow_remote_server.catalogue.spec import AS_JSON, Endpoint, Form
 from airflow_remote_server.catalogue.validation import Validator, choose, nearest
 from airflow_remote_server.dags import orders
 from airflow_remote_server.dags.orders import ACTIONS, ANSWER
 from airflow_remote_server.errors import NotFound, NotInThisAirflow, Refused
+from airflow_remote_server.jobs.exchange import outputs, save
 from airflow_remote_server.jobs.service import Wanted
 from airflow_remote_server.jobs.store import Taken
 from airflow_remote_server.masking import MASK, redact_text
 from airflow_remote_server.responses import Answer
 from airflow_remote_server.roles import ALL
 from airflow_remote_server.runner.failures import last_line
-from airflow_remote_server.runner.folder import FILES, STDERR, STDOUT, UPLOAD, Command
+from airflow_remote_server.runner.folder import STDERR, STDOUT, Command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from werkzeug.datastructures import FileStorage
 
@@ -175,7 +173,7 @@ class Endpoints:
             return taken.job, None
         try:
             folder = self.jobs.folder(job).path
-            values = {**plan.values, **save(plan.uploads, folder), **outputs(plan, folder)}
+            values = {**plan.values, **save(plan.uploads, folder), **outputs(plan.form, plan.values, folder)}
             argv = (
                 orders.argv(plan.endpoint.name, values, plan.uploads, self.settings)
                 if plan.endpoint.name in ACTIONS
@@ -265,50 +263,6 @@ def classic_names(endpoints: Iterable[Endpoint]) -> dict[str, tuple[str, ...]]:
         for command in dict.fromkeys(" ".join(form.command) for form in endpoint.forms):
             found[command] = (*found.get(command, ()), endpoint.name, *endpoint.aliases)
     return found
-
-
-def save(uploads: dict[str, FileStorage], folder: Path) -> dict[str, str]:
-    """Write uploaded files into a job's folder.
-
-    :param uploads: by argument name
-    :param folder: the job's folder
-    :returns: the path of each
-    :raises OSError: when they cannot be written
-    """
-    paths = {}
-    for name, upload in uploads.items():
-        path = folder / f"{UPLOAD}{safe_name(upload.filename or '')}"
-        upload.save(path)
-        paths[name] = str(path)
-    return paths
-
-
-def safe_name(path: str) -> str:
-    """The last part of a client's path, without what could lead elsewhere; "" when nothing is left.
-
-    Airflow tells the format of a file by the suffix.
-    """
-    return secure_filename(path.replace("\\", "/").rpartition("/")[2])[-80:]
-
-
-def outputs(plan: Plan, folder: Path) -> dict[str, str]:
-    """Where the command is to write the files that it writes for its user: it works in their folder.
-
-    :param plan: with the names that the user gave them
-    :param folder: the job's folder
-    :returns: the path of each, by argument name
-    :raises OSError: when their folder cannot be made
-    """
-    paths = {}
-    for argument in plan.form.arguments:
-        value = plan.values.get(argument.name)
-        if argument.kind is Kind.FOLDER:
-            paths[argument.name] = "."  # also when none was given: Airflow's default is a folder of its own
-        elif argument.kind is Kind.DOWNLOAD and value not in (None, "-"):
-            paths[argument.name] = safe_name(str(value)) or "file"
-    if paths:
-        (folder / FILES).mkdir(0o700)
-    return paths
 
 
 def parsed(text: str) -> Any:

@@ -212,6 +212,20 @@ def test_a_file_is_sent_and_one_comes_back(remote: Remote, run: Any) -> None:
     assert remote.job(job_id)["files"] == response.json["files"]
 
 
+@pytest.mark.parametrize("name", [".json", "变量.json", "../конфиг.json", "a" * 300 + ".json"])
+def test_a_name_without_a_safe_letter_keeps_its_suffix(remote: Remote, run: Any, name: str) -> None:
+    """Airflow tells the format of a file by it."""
+    response = remote(
+        "commands/variables/import", "POST", data={"file": (io.BytesIO(b'{"by suffix": "v"}'), name)}
+    )
+    assert response.status_code == 200, response.text
+    response = run("connections export", file=name)
+    assert response.status_code == 200, response.text
+    [file] = response.json["files"]
+    assert file["name"].isascii()
+    assert file["name"].endswith(".json")
+
+
 def test_a_dash_for_a_file_is_stdout(run: Any) -> None:
     assert run("variables set", key="dashed", value="v").status_code == 200
     response = run("variables export", file="-")
