@@ -17,7 +17,7 @@ from airflow_remote_server.catalogue.policy import Policy
 from airflow_remote_server.catalogue.spec import AS_JSON, Endpoint, Form
 from airflow_remote_server.catalogue.validation import Validator, choose, nearest
 from airflow_remote_server.dags import orders
-from airflow_remote_server.dags.orders import ACTIONS, ANSWER
+from airflow_remote_server.dags.orders import ACTIONS
 from airflow_remote_server.errors import NotFound, NotInThisAirflow, Refused
 from airflow_remote_server.jobs.exchange import outputs, save
 from airflow_remote_server.jobs.service import Wanted
@@ -214,7 +214,7 @@ class Endpoints:
             "stdout": stdout,
             "stderr": stderr,
             "exit_code": job.exit_code,
-            **self.found(job),
+            **orders.found(self.jobs.folder(job), job.name),
         }
         error = self.jobs.failure(job)
         if error is not None:
@@ -228,14 +228,6 @@ class Endpoints:
             if plan.form.command == ("dags", "trigger") and isinstance(result, list) and result:
                 fields["dag_run_id"] = result[0].get("dag_run_id")
         return Answer(fields)
-
-    def found(self, job: Job) -> dict[str, Any]:
-        """What an action about a DAG file found out; nothing of any other job."""
-        said = self.jobs.folder(job).read(ANSWER) if job.name in ACTIONS else None
-        if not isinstance(said, dict):
-            return {}
-        errors = said.get("import_errors") or None
-        return {"result": said, "dag_ids": said.get("dag_ids"), "import_errors": errors}
 
     def refuse_absent(self, endpoint: Endpoint) -> None:
         """Refuse what the installed Airflow does not have.

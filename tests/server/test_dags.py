@@ -187,6 +187,15 @@ def test_a_copy_of_the_process_that_a_file_makes_does_no_harm(deploy: Any, folde
     assert list(files(folder)) == ["twice.py"]
 
 
+def test_the_job_of_a_deploy_tells_what_was_found(remote: Remote, folder: Path) -> None:
+    for source, dag_ids in ((dag("later"), ["later"]), (dag(before="import no_such_module"), [])):
+        data = {"dag_file": (io.BytesIO(source), "later.py"), "force": "1"}
+        job_id = remote("deploy_dag", "POST", data=data, PREFER="respond-async").json["job"]["id"]
+        found = remote.end(job_id)
+        assert found["dag_ids"] == dag_ids
+        assert bool(found["import_errors"]) == (not dag_ids)
+
+
 def test_a_deploy_that_is_stopped_changes_nothing(remote: Remote, folder: Path, tmp_path: Path) -> None:
     (folder / "a.py").write_text("old")
     there = tmp_path / "there"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from airflow_remote_server.argv import Values
     from airflow_remote_server.dags.limits import Bundle
+    from airflow_remote_server.runner.folder import Folder
     from airflow_remote_server.settings import Settings
 
 ACTIONS = {"deploy_dag": "deploy-dag", "undeploy_dag": "undeploy-dag", "rollback_dag": "rollback-dag"}
@@ -81,6 +82,19 @@ def argv(endpoint: str, values: Values, uploads: Mapping[str, FileStorage], sett
         **{flag: bool(values.get(flag)) for flag in ("force", "pause", "unpause")},
     }
     return [ACTIONS[endpoint], "--", json.dumps(order)]
+
+
+def found(folder: Folder, name: str) -> dict[str, Any]:
+    """What a job has found out about its DAG file, as fields of an answer; none of any other job.
+
+    :param folder: of the job
+    :param name: of its endpoint
+    """
+    said = folder.read(ANSWER) if name in ACTIONS else None
+    if not isinstance(said, dict):
+        return {}
+    errors = said.get("import_errors") or None
+    return {"result": said, "dag_ids": said.get("dag_ids"), "import_errors": errors}
 
 
 def where(bundle_name: str, settings: Settings) -> tuple[str, Path]:

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from airflow_remote_server.dags import orders
 from airflow_remote_server.delivery import TEXT
 from airflow_remote_server.errors import BadArguments, NotFound
 from airflow_remote_server.jobs import ACTIVE, Job, State
@@ -73,6 +74,7 @@ def single(jobs: Jobs, job: Job, root: str) -> dict[str, Any]:
         said["http_response_code"] = 200 if error is None else error.status
         said["error"] = None if error is None else {"type": error.kind, "message": error.message}
         said["warning"] = jobs.outcome(job).message or None if error is None else None
+        said.update(orders.found(jobs.folder(job), job.name))
     return {**said, "files": files(jobs, job, root)}
 
 
