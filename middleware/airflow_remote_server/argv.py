@@ -3,12 +3,13 @@
 Every option is one word, ``--option=value``, and every positional one comes after ``--``, so no value can
 be read as an option. Exceptions are the options that take several values, and those whose values Airflow's
 audit log masks only as a word of their own (``airflow.utils.cli._build_metrics``); these values may not begin
-with ``-``.
+with ``-``. What it finds is masked already (``logged``); so much the better.
 """
 
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_remote_server.catalogue.spec import Kind
@@ -48,6 +49,19 @@ def build(form: Form, values: Mapping[str, str | bool | list[str]]) -> list[str]
         else:
             options += [f"{argument.flag}={text}" for text in texts]
     return [*form.command, *form.fixed, *options, *(["--", *positional] if positional else [])]
+
+
+def logged(form: Form, values: Mapping[str, str | bool | list[str]]) -> list[str]:
+    """The words as Airflow's audit log may have them.
+
+    It takes apart what follows an option that it masks itself, and a masked value is no JSON and no URI: so
+    each is one word here.
+
+    :param form: the command
+    :param values: values by argument name, masked
+    """
+    arguments = tuple(replace(argument, two_tokens=False) for argument in form.arguments)
+    return build(replace(form, arguments=arguments), values)
 
 
 def masked(form: Form, values: Mapping[str, str | bool | list[str]], sensitive: frozenset[str]) -> Values:

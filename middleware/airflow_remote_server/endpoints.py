@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_remote_server.argv import Values, build, masked, shown
+from airflow_remote_server.argv import Values, build, logged, masked, shown
 from airflow_remote_server.auth import HOW_TO_OPEN
 from airflow_remote_server.catalogue.classic import Classic
 from airflow_remote_server.catalogue.live import Live
@@ -182,7 +182,15 @@ class Endpoints:
         except OSError as error:
             self.jobs.drop(job)
             raise self.jobs.unwritable(error) from error
-        command = Command(plan.form.program, tuple(argv), title, plan.form.service)
+        sensitive = self.settings.sensitive_names
+        command = Command(
+            plan.form.program,
+            tuple(argv),
+            title,
+            plan.form.service,
+            tuple(logged(plan.form, masked(plan.form, values, sensitive))),
+            principal.name,
+        )
         return job, self.jobs.start(job, command)
 
     def digest(self, plan: Plan, key: bytes) -> str:

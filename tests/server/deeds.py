@@ -1,4 +1,5 @@
-"""Commands that do what a test needs: a DAG file does it, while ``airflow tasks list -- DEED`` reads it.
+"""Commands that do what a test needs: a DAG file does it, while ``airflow tasks list -- DEED`` reads it, or
+``airflow tasks test -- DEED TASK``.
 
 A deed is ``VERB.NAME`` or ``VERB.NAME.MORE``, which is a valid DAG id. The name is of one test only, so that
 tests can share a warm host: it stands for a file that says how often the deed was done, and one that lets
@@ -135,7 +136,8 @@ def do(verb, name, *more):
         threading.Timer(0.3, say, ["from a thread"]).start()
 
 
-asked = sys.argv[-1] if sys.argv[1:3] == ["tasks", "list"] else ""
+places = {("tasks", "list"): -1, ("tasks", "test"): -2}
+asked = sys.argv[places[tuple(sys.argv[1:3])]] if tuple(sys.argv[1:3]) in places else ""
 dag_id = asked if "." in asked else "deeds"
 if asked == dag_id and not hasattr(builtins, "deed_is_done"):
     builtins.deed_is_done = True  # the file may be read twice

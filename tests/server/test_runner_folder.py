@@ -35,7 +35,12 @@ def test_a_command_can_be_claimed_once(folder: Folder) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert sorted(pool.map(claim, range(8))) == [False] * 7 + [True]
-    assert folder.take_command() == {"program": "airflow", "argv": ["variables", "get", "é"]}
+    assert folder.take_command() == {
+        "program": "airflow",
+        "argv": ["variables", "get", "é"],
+        "logged": [],
+        "principal": "",
+    }
     with pytest.raises(FileNotFoundError):
         folder.take_command()
     assert not folder.claim()

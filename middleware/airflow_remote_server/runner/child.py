@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_remote_server.errors import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 MODULES = frozenset({"airflow.utils.serve_logs", "airflow.utils.serve_logs.core"})
 """The modules that may be run as programs."""
@@ -29,14 +29,18 @@ HERE = str(Path(__file__).parent)
 TESTED_TASK_FAILED = "the task failed; `tasks test` of this Airflow exits with 0 all the same"
 
 
-def load(program: str, argv: list[str]) -> Callable[[], object]:
+def load(
+    program: str, argv: list[str], logged: Sequence[str] = (), principal: str = ""
+) -> Callable[[], object]:
     """Import a program, and make it ready to be called.
 
     Airflow's log handlers are made while it is imported, for the sys.stdout of that moment: give them
     stderr, so that stdout is left to what the command prints for its user.
 
     :param program: as ``Command.program``
-    :param argv: its arguments, which Airflow also reads from sys.argv for its audit log
+    :param argv: its arguments
+    :param logged: the same for Airflow's audit log, secrets masked
+    :param principal: who asked for it, for the audit log
     :raises ValueError: for an unknown program
     """
     sys.argv = [program, *argv]
@@ -48,16 +52,23 @@ def load(program: str, argv: list[str]) -> Callable[[], object]:
     try:
         from airflow.__main__ import main
 
-        from airflow_remote_server.integrations import installed
+        from airflow_remote_server.integrations import action_log, installed
 
         installed().logs_to_stderr()
+        action_log.sign(principal)
+        if program == "airflow":
+            action_log.hide([program, *logged])
         if argv[:2] == ["tasks", "test"]:
             return warn_of_failure(main, installed().watch_tested_task())
         if program == "airflow":
             return main  # type: ignore[no-any-return]  # Airflow is not typed here
         from airflow_remote_server.actions import main as action
 
-        return lambda: action(argv)
+        def noted() -> None:
+            action_log.note([program, *logged])
+            action(argv)
+
+        return noted
     finally:
         sys.stdout = stdout
 

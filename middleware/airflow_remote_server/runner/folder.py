@@ -2,7 +2,8 @@
 
 ================  ======================================================================================
 ``job.json``      what a keeper has to know: ``title`` (secrets masked), ``service``, ``limits``
-``command.json``  ``program`` and ``argv``, until a keeper claims it; a claim is a rename, so there is one
+``command.json``  ``program``, ``argv``, ``logged`` and ``principal``, until a keeper claims it; a claim is a
+                  rename, so there is one
 ``claimed.json``  the same, until the child has read it: the arguments may be secret
 ``keeper``        the keeper that has it: its lock file (``locks``), process id and time when it began
 ``process``       the process id, and the time when it began; written by the process itself
@@ -74,12 +75,16 @@ class Command:
     :param argv: its arguments, without the program
     :param title: the command line as it may be shown in a process list
     :param service: runs until it is stopped
+    :param logged: its arguments as Airflow's audit log may have them, secrets masked
+    :param principal: who asked for it
     """
 
     program: str
     argv: tuple[str, ...]
     title: str
     service: bool = False
+    logged: tuple[str, ...] = ()
+    principal: str = ""
 
 
 class Folder:
@@ -102,7 +107,8 @@ class Folder:
         options = command.argv[: command.argv.index("--")] if "--" in command.argv else command.argv
         said["daemon"] = command.service and "--daemon" in options
         self.write(JOB, said)
-        self.write(COMMAND, {"program": command.program, "argv": command.argv})
+        said = {name: getattr(command, name) for name in ("program", "argv", "logged", "principal")}
+        self.write(COMMAND, said)
 
     def read(self, name: str) -> Any:
         """The JSON of a file; None when it is not there, or no JSON."""

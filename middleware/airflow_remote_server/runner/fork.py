@@ -61,7 +61,7 @@ def become_command(folder: Folder) -> NoReturn:
         if "numpy" in sys.modules:
             sys.modules["numpy"].random.seed()
         before = len(sys.modules)
-        result = call(lambda: load(command["program"], command["argv"])())
+        result = call(lambda: load(**command)())
         code = result["exit_code"]
         finish()
         with contextlib.suppress(OSError):  # on a full disk, the exit code still tells how it ended

@@ -1,0 +1,161 @@
+"""What is secret in a command is nowhere else: not in answers, jobs, logs, processes and Airflow's tables."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from processes import wait_for
+from remote import secret_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from remote import Remote
+
+SECRET = "s3cr3t-that-nobody-may-see"
+URI = f"postgres://login:{SECRET}@host/db"
+EXTRA = json.dumps({"anything": SECRET})
+HELD = json.dumps({"conn_type": "http", "password": SECRET, "extra": {"x": SECRET}})
+
+COMMANDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "a connection by URI": ("commands/connections/add", {"conn_id": "by_uri", "conn_uri": URI}),
+    "a connection by a URI without a password": (
+        "commands/connections/add",
+        {"conn_id": "by_uri_2", "conn_uri": f"http://host/?token={SECRET}"},
+    ),
+    "a connection by JSON": ("commands/connections/add", {"conn_id": "by_json", "conn_json": HELD}),
+    "a connection by its password and extra": (
+        "commands/connections/add",
+        {"conn_id": "by_extra", "conn_type": "http", "conn_password": SECRET, "conn_extra": EXTRA},
+    ),
+    "a connection, the classic way": (
+        "connections",
+        {
+            "add": True,
+            "conn_id": "classic",
+            "conn_type": "http",
+            "conn_extra": EXTRA,
+            "conn_password": SECRET,
+        },
+    ),
+    "a connection by URI, the classic way": ("connections", {"add": True, "conn_id": "c2", "conn_uri": URI}),
+    "a variable": ("commands/variables/set", {"key": "innocent", "value": SECRET}),
+    "a variable that begins with a dash": (
+        "commands/variables/set",
+        {"key": "dash", "value": f"-p={SECRET}"},
+    ),
+    "a variable, the classic way": ("variables", {"set": "innocent", "value": SECRET}),
+    "a run": ("commands/dags/trigger", {"dag_id": "none", "conf": json.dumps({"db_password": SECRET})}),
+    "a run, the classic way": ("trigger_dag", {"dag_id": "none", "conf": {"a": {"token": [SECRET]}}}),
+    "a tested task": (
+        "commands/tasks/test",
+        {"dag_id": "none", "task_id": "t", "task_params": json.dumps({"api_key": SECRET})},
+    ),
+}
+USER = {"username": "u", "email": "u@a.example", "firstname": "U", "lastname": "U", "role": "Admin"}
+
+
+def log_rows(home: Path) -> list[tuple[Any, ...]]:
+    """Airflow's own audit log."""
+    with contextlib.closing(sqlite3.connect(home / "airflow.db")) as database:
+        return database.execute("SELECT id, event, owner, extra FROM log ORDER BY id").fetchall()
+
+
+@pytest.fixture
+def logged(home: Path, database: None) -> Callable[[], list[tuple[Any, ...]]]:
+    """What Airflow's audit log has got since the test began."""
+    before = len(log_rows(home))
+    return lambda: log_rows(home)[before:]
+
+
+@pytest.mark.parametrize(("path", "arguments"), COMMANDS.values(), ids=COMMANDS)
+def test_no_secret_of_a_command_is_shown_or_kept(
+    holder: Any,
+    home: Path,
+    logged: Any,
+    path: str,
+    arguments: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    remote: Remote = holder("admin")
+    response = remote(path, "POST", json=arguments)
+    job = response.json["job"]
+    said = {
+        **response.json,
+        "stdout": "",
+        "output": "",
+        "result": None,
+    }  # what Airflow itself prints is its own
+    assert SECRET not in json.dumps(said)
+    assert SECRET not in json.dumps(remote.job(job["id"]))
+    assert SECRET not in caplog.text
+    rows = logged()
+    assert rows, "Airflow has noted the command"
+    assert [row for row in rows if SECRET in str(row)] == []
+    assert {row[2] for row in rows} == {"airflow-remote:ci"}
+    state = Path(remote.settings.state_dir)
+    kept = [path for path in (state / "jobs" / job["id"]).rglob("*") if path.is_file()]
+    assert [path.name for path in kept if SECRET.encode() in path.read_bytes()] in ([], ["stdout"])
+    assert SECRET.encode() not in b"".join(path.read_bytes() for path in state.glob("jobs.db*"))
+
+
+def test_what_was_masked_was_run_unmasked(remote: Remote) -> None:
+    for command, arguments in COMMANDS.values():
+        if arguments.get("key") == "dash" or arguments.get("conn_id") == "by_extra":
+            remote(command, "POST", json=arguments)
+    assert remote("commands/variables/get", query_string={"key": "dash"}).json["stdout"] == f"-p={SECRET}\n"
+    listed = remote("commands/connections/get", query_string={"conn_id": "by_extra", "output": "json"})
+    assert listed.json["stdout"].count(SECRET) >= 2
+
+
+def test_no_password_of_a_user_is_kept(remote: Remote, logged: Any, major: int) -> None:
+    response = remote("commands/users/create", "POST", json={**USER, "password": SECRET})
+    if major >= 3:
+        assert response.status_code == 501
+    else:
+        assert SECRET not in json.dumps(response.json)
+        assert [row for row in logged() if SECRET in str(row)] == []
+        assert any(row[1] == "cli_users_create" for row in logged())
+
+
+def test_our_own_actions_are_in_airflows_log_as_well(holder: Any, logged: Any) -> None:
+    holder("admin")("refresh_dag", "POST", json={"dag_id": "none"})
+    [row] = logged()
+    assert (row[1], row[2]) == ("cli_rest_api_refresh_dag", "airflow-remote:ci")
+    assert "'refresh-dag', '--', 'none'" in row[3]
+
+
+def test_no_secret_is_in_the_list_of_processes(make_remote: Any, make_deed: Any, shared_state: Path) -> None:
+    remote = make_remote(state_dir=shared_state)
+    deed = make_deed("wait")
+    secret = json.dumps({"password": SECRET})
+    response = remote(
+        "test",
+        "POST",
+        json={"dag_id": deed.id, "task_id": "t", "task_params": secret},
+        PREFER="respond-async",
+    )
+    job_id = response.json["job"]["id"]
+    wait_for(lambda: deed.processes)
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        for name in ("cmdline", "environ"):
+            with contextlib.suppress(OSError):
+                found.append((path / name).read_bytes())
+    assert any(b"tasks test" in said and deed.id.encode() in said for said in found), "its title is there"
+    assert [said for said in found if SECRET.encode() in said] == []
+    deed.go()
+    remote.end(job_id)
+
+
+def test_the_token_of_a_request_is_in_no_log(holder: Any, caplog: pytest.LogCaptureFixture) -> None:
+    remote = holder("viewer")
+    remote("rest_api_plugin_version")
+    remote("nope")
+    assert "ci from" in caplog.text
+    assert secret_of("ci") not in caplog.text
