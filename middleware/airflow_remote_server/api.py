@@ -14,6 +14,9 @@ from werkzeug.wrappers import Request, Response
 
 from airflow_remote_server import arguments, envelope
 from airflow_remote_server import settings as configuration
+from airflow_remote_server.audit.routes import AuditRoute
+from airflow_remote_server.audit.rows import Rows
+from airflow_remote_server.audit.trail import Trail
 from airflow_remote_server.auth import Authenticator
 from airflow_remote_server.catalogue.source import Source
 from airflow_remote_server.catalogue.validation import nearest
@@ -66,6 +69,7 @@ ROUTES = (
     Rule("/api/v1.0/openapi.json", endpoint="openapi", methods=["GET"]),
     *RULES,
     Rule("/api/v1.0/whoami", endpoint="whoami", methods=["GET"]),
+    Rule("/api/v1.0/audit", endpoint="audit", methods=["GET"]),
     Rule("/api/v1.0/commands", endpoint="commands", methods=["GET"]),
     Rule("/api/v1.0/commands/<path:words>", endpoint="command", methods=["GET", "POST"]),
     Rule("/api/v1.0/<name>", endpoint="classic", methods=["GET", "POST"]),
@@ -107,6 +111,8 @@ class Api:
         # Where there is but one token, there is nobody to leave anything to.
         self.slots = Slots(settings.max_requests if settings.tokens_file else sys.maxsize)
         self.jobs = make_jobs(settings)
+        rows = Rows(self.jobs, settings.audit_seconds, settings.audit_rows)
+        self.trail = Trail(rows)
         source = Source(settings.state_dir, configuration.current_fingerprint)
         self.endpoints = Endpoints(settings, self.jobs, source)
         self.runner = Commands(self.endpoints, self.jobs, settings.max_wait)
@@ -118,6 +124,7 @@ class Api:
             "health": self.handle_health,
             "whoami": WhoAmI(self.endpoints),
             "openapi": self.handle_openapi,
+            "audit": AuditRoute(rows),
             "commands": self.handle_commands,
             "command": self.handle_command,
             "classic": self.handle_classic,
@@ -162,6 +169,7 @@ class Api:
         finally:
             request.close()
         if self.settings is not None:
+            self.trail(request, call_time.timestamp(), notes, response)
             self.cors.permit(request, response)
         return response(environ, start_response)
 

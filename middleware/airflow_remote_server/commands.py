@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import nullcontext
 from dataclasses import replace
@@ -62,7 +63,9 @@ class Commands:
             job, line = self.endpoints.submit(plan, call.principal, how.key)
             call.notes.job = job.id
         except ApiError as error:
-            return finish(call, reshape(Answer({"arguments": self.endpoints.echo(endpoint, given)}, error)))
+            given_back = self.endpoints.echo(endpoint, given)
+            call.notes.command = call.notes.command or f"{endpoint.name} {json.dumps(given_back)}"
+            return finish(call, reshape(Answer({"arguments": given_back}, error)))
 
         def answer(job: Job) -> Answer:
             said = self.endpoints.answer(plan, job)

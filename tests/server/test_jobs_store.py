@@ -316,7 +316,7 @@ def test_a_database_that_was_emptied_is_begun_anew(
     monkeypatch.setattr(store, "MISSING_SECONDS", 0.5)
     old = ended(jobs)
     connection = sqlite3.connect(tmp_path / "jobs.db")
-    for table in (store.JOBS.name, migrations.VERSIONS.name):
+    for table in (store.JOBS.name, "airflow_remote_audit", migrations.VERSIONS.name):
         connection.execute(f"DROP TABLE {table}")
     connection.close()
     assert jobs.get(old.id) is None
@@ -348,6 +348,6 @@ def test_what_is_said_holds_no_statement(jobs: Store, monkeypatch: Any) -> None:
         connection.exec_driver_sql("SELECT 'hunter2' FROM nowhere_at_all")
 
     with pytest.raises(Unavailable) as error:
-        jobs._do(fail, patience=0.0)
+        jobs.do(fail, patience=0.0)
     assert "hunter2" not in error.value.message
     assert "\n" not in error.value.message

@@ -65,7 +65,34 @@ def one(connection: Connection) -> None:
     metadata.create_all(connection, checkfirst=False)
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (one,)
+def two(connection: Connection) -> None:
+    """The audit."""
+    metadata = MetaData()
+    table = Table(
+        "airflow_remote_audit",
+        metadata,
+        Column("id", String(40), primary_key=True),
+        Column("time", Float(53), nullable=False),
+        Column("principal", String(100), nullable=False),
+        Column("role", String(100), nullable=False),
+        Column("peer", String(100), nullable=False),
+        Column("method", String(20), nullable=False),
+        Column("path", String(300), nullable=False),
+        Column("name", String(100), nullable=False),
+        Column("command", LONG, nullable=False),
+        Column("status", Integer, nullable=False),
+        Column("result", String(10), nullable=False),
+        Column("layer", String(20), nullable=False),
+        Column("message", Text, nullable=False),
+        Column("seconds", Float(53), nullable=False),
+        Column("job", String(40), nullable=False),
+    )
+    Index("airflow_remote_audit_time", table.c.time)
+    Index("airflow_remote_audit_principal", table.c.principal, table.c.id)
+    metadata.create_all(connection, checkfirst=False)
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (one, two)
 """The first one makes version 1, and so on."""
 
 

@@ -81,7 +81,7 @@ class Store:
                 self._engine = engine
         return self._engine
 
-    def _do(self, work: Callable[[Connection], T], patience: float = PATIENCE_SECONDS) -> T:
+    def do(self, work: Callable[[Connection], T], patience: float = PATIENCE_SECONDS) -> T:
         """Do something in a transaction; again and again while the database cannot be used.
 
         :raises Unavailable: when that does not change in time
@@ -145,7 +145,7 @@ class Store:
                     raise Full
 
         try:
-            self._do(work)
+            self.do(work)
         except IntegrityError:
             if self.get(job.id) is not None:
                 return  # the first try was noted, and the connection broke then
@@ -161,7 +161,7 @@ class Store:
         return self._first(JOBS.c.id == job_id)
 
     def _first(self, condition: Any) -> Job | None:
-        found = self._do(lambda connection: connection.execute(select(JOBS).where(condition)).fetchone())
+        found = self.do(lambda connection: connection.execute(select(JOBS).where(condition)).fetchone())
         return None if found is None else _job(found)
 
     def find(
@@ -191,13 +191,10 @@ class Store:
         if principal is not None:
             query = query.where(JOBS.c.principal == principal)
         if command is not None:
-            like = command.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
-            matches = [JOBS.c.name.like(like, escape="\\"), JOBS.c.command.like(f"{like}%", escape="\\")]
-            matches.append(JOBS.c.command.like(f"airflow {like}%", escape="\\"))
-            query = query.where(or_(*matches))
+            query = query.where(or_(*beginning(JOBS.c.name, JOBS.c.command, command)))
         if before is not None:
             query = query.where(JOBS.c.id < before)
-        return [_job(row) for row in self._do(lambda connection: connection.execute(query).fetchall())]
+        return [_job(row) for row in self.do(lambda connection: connection.execute(query).fetchall())]
 
     def finish(self, job: Job, patience: float = PATIENCE_SECONDS) -> None:
         """Write down what has become of a job, unless somebody has done so.
@@ -207,12 +204,12 @@ class Store:
         """
         change = {name: value for name, value in _row(job).items() if name not in ("id", "key", "digest")}
         update = JOBS.update().where(JOBS.c.id == job.id, JOBS.c.state.in_(ACTIVE_NAMES)).values(**change)
-        self._do(lambda connection: connection.execute(update), patience)
+        self.do(lambda connection: connection.execute(update), patience)
 
     def remove(self, job_ids: list[str]) -> None:
         """Remove jobs."""
         if job_ids:
-            self._do(lambda connection: connection.execute(delete(JOBS).where(JOBS.c.id.in_(job_ids))))
+            self.do(lambda connection: connection.execute(delete(JOBS).where(JOBS.c.id.in_(job_ids))))
 
     def old(self, node: str, before: float, keep: int, limit: int) -> list[str]:
         """Ids of jobs that need not be kept.
@@ -233,13 +230,25 @@ class Store:
             left = select(JOBS.c.id).where(not_(ours), JOBS.c.created < 2 * before - time.time()).limit(limit)
             return sorted({row[0] for query in (beyond, late, left) for row in connection.execute(query)})
 
-        return self._do(work)
+        return self.do(work)
 
 
 LONGEST = {"node": 80, "principal": 100, "peer": 100, "name": 100, "message": 4000}
 """Characters of a column, of what may be longer."""
 
 ACTIVE_NAMES = [state.value for state in ACTIVE]
+
+
+def beginning(name: Any, line: Any, wanted: str) -> list[Any]:
+    """Conditions of which one holds for an endpoint of a name, or a command line that begins so.
+
+    :param name: the column
+    :param line: the column
+    :param wanted: what is looked for; ``*`` stands for any text
+    """
+    like = wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
+    starts = (f"{like}%", f"airflow {like}%")
+    return [name.like(like, escape="\\"), *(line.like(start, escape="\\") for start in starts)]
 
 
 def home(node: str) -> str:

@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server import __version__
+from airflow_remote_server.openapi.audit import PATHS as AUDIT
 from airflow_remote_server.openapi.commands import ancestor, classic, live
 from airflow_remote_server.openapi.jobs import PATHS as JOBS
 from airflow_remote_server.openapi.schemas import COMPONENTS
@@ -62,7 +63,7 @@ class OpenApi:
         """
         commands = [catalogue.endpoints[name] for name in catalogue.runnable]
         paths = {
-            **{f"{API}{path}": item for path, item in {**SERVER, **JOBS}.items()},
+            **{f"{API}{path}": item for path, item in {**SERVER, **AUDIT, **JOBS}.items()},
             **{f"{API}/{endpoint.name}": classic(endpoint) for endpoint in self._classic},
             "/api": ancestor(self._classic),
             **{f"{API}/commands/{endpoint.name.replace(' ', '/')}": live(endpoint) for endpoint in commands},

@@ -28,7 +28,8 @@ JOB_ID: Schema = {
 }
 
 
-def _parameter(name: str, description: str, schema: Schema, **more: Any) -> Schema:
+def parameter(name: str, description: str, schema: Schema, **more: Any) -> Schema:
+    """A parameter of a query."""
     return {"name": name, "in": "query", "description": description, "schema": schema, **more}
 
 
@@ -45,13 +46,13 @@ def _get(name: str, summary: str, parameters: list[Schema], answered: Schema) ->
     }
 
 
-_STATES = _parameter("state", "Only these", listed(STATE), style="form", explode=False)
-_COMMAND = _parameter("command", "An endpoint, or how a command line begins; `*` is any text", WORDS)
-_LIMIT = _parameter("limit", f"Most of them, up to {LARGEST_PAGE}", NUMBER)
-_BEFORE = _parameter("before", "`next` of the page before", WORDS)
-_STREAM = _parameter("stream", "Which of the two", {"type": "string", "enum": ["stdout", "stderr"]})
-_OFFSET = _parameter("offset", "In bytes", NUMBER)
-_WAIT = _parameter("wait", "Most seconds to wait for more", NUMBER)
+_STATES = parameter("state", "Only these", listed(STATE), style="form", explode=False)
+COMMAND = parameter("command", "An endpoint, or how a command line begins; `*` is any text", WORDS)
+LIMIT = parameter("limit", f"Most of them, up to {LARGEST_PAGE}", NUMBER)
+BEFORE = parameter("before", "`next` of the page before", WORDS)
+_STREAM = parameter("stream", "Which of the two", {"type": "string", "enum": ["stdout", "stderr"]})
+_OFFSET = parameter("offset", "In bytes", NUMBER)
+_WAIT = parameter("wait", "Most seconds to wait for more", NUMBER)
 _NAME: Schema = {
     "name": "name",
     "in": "path",
@@ -71,7 +72,7 @@ PATHS: dict[str, Schema] = {
     "/jobs": _get(
         "jobs",
         "The jobs, newest first",
-        [_STATES, _COMMAND, _parameter("principal", "Who asked for them", WORDS), _LIMIT, _BEFORE],
+        [_STATES, COMMAND, parameter("principal", "Who asked for them", WORDS), LIMIT, BEFORE],
         responses(_200=answer("A page of them", ref("Jobs"))),
     ),
     "/jobs/{job_id}": _get(
