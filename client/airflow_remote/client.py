@@ -19,6 +19,7 @@ import re
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Callable
 
+from airflow_remote.access import Access
 from airflow_remote.address import DEFAULT_URL
 from airflow_remote.body import encode
 from airflow_remote.errors import AnsweredError, UnsupportedError, UnusableError
@@ -197,6 +198,35 @@ class Client:
                 if following is None or {"before": following} == before:
                     break
                 before = {"before": following}
+        return found[: max(0, limit)]
+
+    def whoami(self, can: str | None = None) -> Mapping[str, Any]:
+        """Who the token is, and what it may do.
+
+        :param can: a command, perhaps with a DAG, as ``dags trigger my_dag``: the answer's ``can`` says
+            whether it may be run
+        :raises RemoteError: as ``run``
+        """
+        with self._transport.connect() as connection:
+            return Access(connection).whoami(can)
+
+    def audit(self, *, limit: int = 50, **conditions: str | None) -> list[Mapping[str, Any]]:
+        """What was asked for on the server, newest first; for an admin without restrictions.
+
+        :param limit: at most so many entries
+        :param conditions: ``principal``, ``peer``, ``result``, ``layer``, ``job``, ``command``; None for any
+        :raises RemoteError: as ``run``
+        """
+        found: list[Mapping[str, Any]] = []
+        query = {name: text for name, text in conditions.items() if text}
+        with self._transport.connect() as connection:
+            access = Access(connection)
+            while len(found) < limit:
+                page, following = access.audit({**query, "limit": str(limit - len(found))})
+                found += page
+                if following is None or query.get("before") == following:
+                    break
+                query["before"] = following
         return found[: max(0, limit)]
 
     def _job(self, document: Mapping[str, Any]) -> Job:

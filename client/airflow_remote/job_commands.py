@@ -74,7 +74,7 @@ def list_jobs(
         output.document({"jobs": [job.document for job in jobs]})
         return
     rows = [COLUMNS, *(_row(job) for job in jobs)]
-    output.to_stdout(_table([tuple(name.upper().replace("_", " ") for name in COLUMNS), *rows[1:]]))
+    output.to_stdout(table([tuple(name.upper().replace("_", " ") for name in COLUMNS), *rows[1:]]))
 
 
 @job.command(help="Show all that is known of a job.")
@@ -87,7 +87,7 @@ def show(invocation: Invocation, job_id: str, form: str) -> None:
     if form == "json" or invocation.as_json:
         output.document(document)
         return
-    output.to_stdout(_table([(name, _text(value)) for name, value in document.items()]))
+    output.to_stdout(table([(name, _text(value)) for name, value in document.items()]))
 
 
 @job.command("output", help="Print what a job has printed, byte for byte.")
@@ -133,7 +133,7 @@ def list_files(invocation: Invocation, job_id: str, form: str) -> None:
     if form == "json" or invocation.as_json:
         output.document({"files": [file._asdict() for file in found]})
         return
-    output.to_stdout(_table([("SIZE", "NAME"), *((str(file.size), file.name) for file in found)]))
+    output.to_stdout(table([("SIZE", "NAME"), *((str(file.size), file.name) for file in found)]))
 
 
 @job.command(
@@ -196,7 +196,7 @@ def _text(value: Any) -> str:
     return "" if value is None else one_line(value if isinstance(value, str) else str(value))
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
+def table(rows: Sequence[Sequence[str]]) -> str:
     """Rows in columns, of which the last is as wide as it likes."""
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)

@@ -1,4 +1,4 @@
-"""What a name on the command line means: a live command of the server's Airflow, a classic one, or ``job``.
+"""What a name on the command line means: a live command of the server's Airflow, a classic one, or our own.
 
 Some names are two commands: ``variables list`` is live, ``variables --set k v`` is classic. Which is meant is
 decided by what follows. Where no catalogue is needed for that, none is read; and without one, the classic
@@ -28,6 +28,17 @@ JOB = "job"
 JOB_SUMMARY = "List jobs on the server; show, follow, wait for or stop one"
 """Every command is a job there. This is no endpoint: it is about what endpoints have begun."""
 
+ACCESS = {
+    "audit": "Show what was asked for on the server, and by whom",
+    "can-i": "Ask whether the token may run a command",
+    "token": "Make a token for the server's tokens file",
+    "whoami": "Show who the token is, and what it may do",
+}
+"""Commands that are about tokens; no endpoints either."""
+
+OWN = {canonical(name): name for name in (JOB, *ACCESS)}
+"""All of these by their one spelling."""
+
 BOTH = ("variables", "connections", "backfill")
 """Classic names that are groups in some Airflow: for these a catalogue is asked for when there is none."""
 
@@ -44,14 +55,19 @@ class Commands(click.Group):
         known = _known(ctx)
         catalogue = known.cached() if known is not None else None
         live = visible(catalogue) if catalogue is not None else []
-        return [*live, *(name for name in commands.listed() if name not in live), JOB]
+        return [*live, *(name for name in commands.listed() if name not in live), *OWN.values()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of a name or an alias, without asking the server for it; None when there is none."""
-        if canonical(cmd_name) == JOB:
+        own = OWN.get(canonical(cmd_name))
+        if own == JOB:
             from airflow_remote.job_commands import job
 
             return job
+        if own is not None:
+            from airflow_remote import access_commands
+
+            return access_commands.COMMANDS[own]
         known = _known(ctx)
         live = made(known, cmd_name) if known is not None else None
         endpoint = commands.find(cmd_name)
@@ -69,7 +85,7 @@ class Commands(click.Group):
         word, *rest = args
         known = _known(ctx)
         endpoint = commands.find(word)
-        if known is None or ctx.resilient_parsing or canonical(word) == JOB:
+        if known is None or ctx.resilient_parsing or canonical(word) in OWN:
             command = self.get_command(ctx, word)
         elif endpoint is not None:
             command = _either(known, endpoint, word, rest)
@@ -88,7 +104,7 @@ class Commands(click.Group):
         """
         known = _known(ctx)
         catalogue = known.cached() if known is not None else None
-        names = [*commands.spellings(), JOB, *(visible(catalogue) if catalogue is not None else [])]
+        names = [*commands.spellings(), *OWN.values(), *(visible(catalogue) if catalogue is not None else [])]
         if catalogue is not None:
             told_why(catalogue, line)
         error = unknown(ctx, line[0], names)
@@ -114,6 +130,8 @@ class Commands(click.Group):
             commands.write_names(formatter)
         with formatter.section("Commands that run, or have run"):
             formatter.write_dl([(JOB, JOB_SUMMARY)])
+        with formatter.section("Tokens"):
+            formatter.write_dl([*ACCESS.items()])
 
 
 def _known(ctx: click.Context) -> Known | None:

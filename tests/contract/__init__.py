@@ -9,6 +9,8 @@ A sample holds
 
 ``commands.json`` is a catalogue, as ``GET /api/v1.0/commands`` answers, cut to a few commands.
 
+``tokens.toml`` is an entry of a tokens file, as the client writes it and the server reads it.
+
 ``streams/`` holds the answers to ``Accept: application/x-ndjson``: the ``events``, in order, and what the
 ``client`` makes of them.
 
@@ -23,6 +25,7 @@ from typing import Any
 
 FOLDER = Path(__file__).resolve().parent
 COMMANDS = FOLDER / "commands.json"
+TOKENS = FOLDER / "tokens.toml"
 
 
 def samples() -> dict[str, dict[str, Any]]:

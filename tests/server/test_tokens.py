@@ -3,9 +3,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from contract import TOKENS
 from hypothesis import given
 from hypothesis import strategies as st
 from remote import TOKEN, entry, secret_of
@@ -210,6 +212,16 @@ def test_all_that_a_file_can_say_is_understood() -> None:
     assert (role.name, role.reads, role.everything, role.deny) == ("mine", True, False, ("tasks run",))
     assert {"pools *", "dags trigger"} <= set(role.commands)
     assert (token.permit.commands, token.permit.dags) == (("pools *",), ("etl_*",))
+
+
+def test_what_the_client_writes_is_understood() -> None:
+    [token] = parse(TOKENS.read_bytes())
+    assert token.digest == hashlib.sha256(b"a token for the contract").digest()
+    assert (token.name, token.permit.role.name) == ("ci", "operator")
+    assert (token.permit.commands, token.permit.dags) == (("dags *", "tasks clear"), ("etl_*", "größe"))
+    assert token.expires == datetime(2027, 1, 1, tzinfo=timezone.utc)
+    assert token.comes_from("192.0.2.9")
+    assert not token.comes_from("192.0.3.9")
 
 
 @pytest.mark.parametrize(
