@@ -12,7 +12,15 @@ from werkzeug.datastructures import FileStorage
 
 from airflow_remote_server.argv import build
 from airflow_remote_server.catalogue.classic import Classic
-from airflow_remote_server.catalogue.validation import MAX_ARGUMENT_BYTES, Validator, choose, flag
+from airflow_remote_server.catalogue.spec import Argument, Form
+from airflow_remote_server.catalogue.validation import (
+    MAX_ARGUMENT_BYTES,
+    MAX_LINE_BYTES,
+    MAX_VALUES,
+    Validator,
+    choose,
+    flag,
+)
 from airflow_remote_server.errors import BadArguments
 from airflow_remote_server.settings import Settings
 
@@ -230,3 +238,28 @@ def test_nothing_that_is_given_does_harm(data: st.DataObject) -> None:
             assert not options.pop(0).startswith("-")
         else:
             assert word in form.fixed or word.partition("=")[0] in known, "only options of the table"
+
+
+SEVERAL = Form(
+    ("roles", "create"), (Argument("role", nargs="*"), Argument("queue", "--queue", repeatable=True))
+)
+
+
+@pytest.mark.parametrize("name", ["role", "queue"])
+def test_a_list_has_as_many_values_as_a_request_has_arguments(name: str) -> None:
+    texts = [str(number) for number in range(MAX_VALUES)]
+    values, _ = Validator(SEVERAL, SETTINGS)({name: [texts]})
+    assert values[name] == texts
+    for found in ([[*texts, "one more"]], [*texts, "one more"]):
+        with pytest.raises(BadArguments) as refusal:
+            Validator(SEVERAL, SETTINGS)({name: found})
+        assert refusal.value.message == f"'{name}': at most {MAX_VALUES} values, not {MAX_VALUES + 1}"
+
+
+def test_a_command_line_is_no_longer_than_a_process_could_have() -> None:
+    most = MAX_LINE_BYTES // MAX_ARGUMENT_BYTES
+    values, _ = Validator(SEVERAL, SETTINGS)({"role": [["x" * MAX_ARGUMENT_BYTES] * most]})
+    assert len(values["role"]) == most  # type: ignore[arg-type]
+    with pytest.raises(BadArguments) as refusal:
+        Validator(SEVERAL, SETTINGS)({"role": [["x" * MAX_ARGUMENT_BYTES] * most], "queue": ["é" * 60_000]})
+    assert f"at most {MAX_LINE_BYTES}" in refusal.value.message

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 MAX_ARGUMENT_BYTES = 131071
 """Longest argument of a Linux process: MAX_ARG_STRLEN (32 pages) less the closing NUL."""
 
+MAX_LINE_BYTES = 1 << 20
+"""All values of a request together; a Linux process has 2 MiB for its arguments and its environment."""
+
+MAX_VALUES = 1000
+"""Most values of one argument: argparse takes longer than linear time for many."""
+
 MOST_PROBLEMS = 10
 LONGEST_NAME = 80
 """How many problems are said, and how many characters of a name that is not ours."""
@@ -154,6 +160,16 @@ class Validator:
 
         self.hold_apart(values)
         self.have_answered(values)
+        self.bound(values)
+
+    def bound(self, values: Values) -> None:
+        """Note a command line that is too long as a whole: jobs keep it, and lists of jobs show it."""
+        texts = [
+            text for value in values.values() for text in (value if isinstance(value, list) else [value])
+        ]
+        size = sum(len(text.encode("utf-8", "replace")) for text in texts if isinstance(text, str))
+        if size > MAX_LINE_BYTES:
+            self.problems.append(f"{size} bytes of arguments; a command line has at most {MAX_LINE_BYTES}")
 
     def hold_apart(self, values: Values) -> None:
         """Note arguments that do not go together."""
@@ -183,6 +199,9 @@ class Validator:
         """The value of one argument; None when it has none or a problem was noted."""
         if argument.several:
             found = [text for item in found for text in (item if isinstance(item, list) else [item])]
+            if len(found) > MAX_VALUES:
+                self.problems.append(f"{argument.name!r}: at most {MAX_VALUES} values, not {len(found)}")
+                return None
             texts = [self.one(argument, item) for item in found]
             values = [text for text in texts if isinstance(text, str)]
             return values if values or argument.nargs == "*" else None
