@@ -16,6 +16,9 @@ WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 FLAG = re.compile(r"--?[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
+MOST_VALUES = 100
+"""An option that wants more values than this is a mistake: argparse and the help write one word for each."""
+
 Nargs = Union[None, int, str]
 
 
@@ -248,7 +251,7 @@ def _argument(entry: dict[str, Any]) -> Argument:
         if not FLAG.fullmatch(flag):
             raise ValueError(f"{flag[:80]!r} is not an option")
     if isinstance(nargs, bool) or not (
-        nargs in (None, "?", "*", "+") or (isinstance(nargs, int) and nargs > 0)
+        nargs in (None, "?", "*", "+") or (isinstance(nargs, int) and 0 < nargs <= MOST_VALUES)
     ):
         raise ValueError(f"the 'nargs' of {name!r} cannot be understood")
     return Argument(

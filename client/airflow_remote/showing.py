@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from airflow_remote.shape import clean
+
 if TYPE_CHECKING:
     from airflow_remote.catalogue import Argument
 
@@ -25,7 +27,7 @@ def parameter(argument: Argument) -> click.Parameter:
     """An argument, for click's help and completion; click does not parse with it."""
     kind: Any = click.STRING
     if argument.choices:
-        kind = click.Choice(list(argument.choices))
+        kind = click.Choice(choices(argument))
     elif argument.kind in FILES:
         kind = click.Path()
     if argument.positional:
@@ -46,11 +48,16 @@ def parameter(argument: Argument) -> click.Parameter:
     )
 
 
+def choices(argument: Argument) -> list[str]:
+    """An argument's choices as they may be shown."""
+    return [clean(choice) for choice in argument.choices]
+
+
 def metavar(argument: Argument) -> str:
     """What stands for an argument's value."""
     word = argument.metavar if argument.metavar and argument.metavar.isidentifier() else ""
     if argument.choices and not argument.positional:
-        word = f"[{'|'.join(argument.choices)}]"
+        word = f"[{'|'.join(choices(argument))}]"
     if not word:
         word = argument.name.upper() if argument.positional else METAVARS.get(argument.kind, "TEXT")
     if isinstance(argument.nargs, int):
@@ -62,7 +69,7 @@ def described(argument: Argument) -> str:
     """What the help says of an argument, in one paragraph."""
     said = [argument.help]
     if argument.choices and argument.positional:
-        said.append(f"One of {', '.join(argument.choices)}")
+        said.append(f"One of {', '.join(choices(argument))}")
     if argument.repeatable:
         said.append("Can be given several times")
     if argument.required and not argument.positional:

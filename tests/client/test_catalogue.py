@@ -103,6 +103,7 @@ def test_groups_in_groups_are_there_even_when_they_are_not_listed():
         changed("commands", 0, "arguments", 0, "nargs", to="A..."),
         changed("commands", 0, "arguments", 0, "nargs", to=0),
         changed("commands", 0, "arguments", 0, "nargs", to=True),
+        changed("commands", 0, "arguments", 0, "nargs", to=10**9),
         changed("commands", 0, "arguments", 0, "choices", to=[1]),
     ],
     ids=lambda document: str(document)[:20],

@@ -289,6 +289,21 @@ def test_what_is_hidden_refused_or_required_is_so_in_the_help(run, live):
     assert "--dag-id TEXT The dag to backfill. Required" in text
 
 
+def test_no_text_of_the_server_s_steers_the_terminal(run, live):
+    """Not in help either, where click shows texts as they are."""
+    hostile = "\x1b]0;title\x07"
+    for entry in live.catalogue["commands"]:
+        entry["help"] = entry["description"] = entry["epilog"] = entry["refused"] = hostile
+        for one in entry["arguments"]:
+            one.update(help=hostile, metavar=hostile, default=hostile, choices=[hostile], refused=hostile)
+    run("nothing-of-this-name")  # asks for the catalogue anew
+    for entry in live.catalogue["commands"]:
+        shown = run(*entry["name"].split(), "--help")
+        assert shown.status == 0
+        assert "]0;title" in shown.out
+        assert not {"\x1b", "\x07"} & {*shown.out, *shown.err}, entry["name"]
+
+
 # Completion.
 
 
