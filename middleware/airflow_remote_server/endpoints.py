@@ -72,12 +72,12 @@ class Endpoints:
     def __init__(self, settings: Settings, jobs: Jobs, source: Source) -> None:
         self.settings = settings
         self.jobs = jobs
-        self.policy = Policy(settings.allow_commands, settings.deny_commands)
         self.all = Classic(settings.airflow_major).endpoints()
         self._names = {
             name: endpoint for endpoint in self.all.values() for name in (endpoint.name, *endpoint.aliases)
         }
         self.classic = classic_names(self.all.values())
+        self.policy = Policy(settings.allow_commands, settings.deny_commands, self.classic)
         self.live = Live(source, self.policy, self.classic)
 
     def find(self, name: str) -> Endpoint:

@@ -185,6 +185,18 @@ def test_the_policy_of_the_configuration_holds_for_all_names(make_remote: Any, s
     assert listed["config update"] == ""
 
 
+def test_what_is_denied_by_its_classic_name_is_denied_by_its_own(
+    make_remote: Any, shared_state: Path
+) -> None:
+    remote = make_remote(state_dir=shared_state, deny_commands=("trigger_dag",))
+    for path in ("trigger_dag", "commands/dags/trigger"):
+        response = remote(path, "POST", json={"dag_id": "no such"})
+        assert (response.status_code, response.json["error"]["type"]) == (403, "Refused"), path
+    listed = {command["name"]: command["refused"] for command in remote("commands").json["commands"]}
+    assert "deny_commands" in listed["dags trigger"]
+    assert listed["dags list"] == ""
+
+
 def test_a_file_is_sent_and_one_comes_back(remote: Remote, run: Any) -> None:
     content = json.dumps({"from a file": "its value"}).encode()
     response = remote(

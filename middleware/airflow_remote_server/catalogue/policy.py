@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from airflow_remote_server.errors import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 TERMINAL = "it needs a terminal"
 SERVER = "it would start a second webserver; this one is it"
@@ -62,17 +62,26 @@ class Policy:
 
     :param allowed: globs over names of commands, as ``db *``; what they match is not refused by default
     :param denied: globs; what they match is refused in any case
+    :param classic: names of the classic endpoints that become a command, by its words: what is said of one
+        of its names holds for all
     """
 
-    def __init__(self, allowed: Iterable[str] = (), denied: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        allowed: Iterable[str] = (),
+        denied: Iterable[str] = (),
+        classic: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
         self.allowed = tuple(allowed)
         self.denied = tuple(denied)
+        self.classic = classic or {}
 
     def reason(self, *names: str) -> str:
         """Why a command is refused; "" when it is not.
 
         :param names: of the command: its words after ``airflow``, and the endpoint's, where that is another
         """
+        names = (*names, *self.classic.get(names[0], ()))
         if _any(self.denied, names):
             return "[rest_api_plugin] deny_commands names it"
         if _any(self.allowed, names):
