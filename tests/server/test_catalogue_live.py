@@ -58,6 +58,18 @@ def test_every_argument_of_the_parser_is_there(made: Catalogue) -> None:
         assert found == wanted, name
 
 
+def test_choices_are_in_the_order_of_airflow_s_own_help(made: Catalogue) -> None:
+    for name, parser in airflow_commands.leaves().items():
+        arguments = {
+            argument.flags or (argument.name,): argument
+            for argument in made.endpoints[name].forms[0].arguments
+        }
+        for action in parser._actions:
+            if isinstance(action.choices, (list, tuple)):
+                found = arguments[tuple(action.option_strings) or (action.dest,)]
+                assert list(found.choices) == [str(choice) for choice in action.choices], (name, found.name)
+
+
 def test_what_every_command_does_is_known(made: Catalogue) -> None:
     unknown = [name for name in made.endpoints if not traits.traits(name).covered]
     assert unknown == [], "say in catalogue/traits.py whether these commands of this Airflow change anything"

@@ -94,12 +94,18 @@ def argument(flags: Iterable[str], given: dict[str, Any]) -> dict[str, Any]:
         "action": action if isinstance(action, str) else action.__name__,
         "type": "" if kind is None else getattr(kind, "__name__", type(kind).__name__),
         "nargs": given.get("nargs"),
-        "choices": sorted(map(str, given.get("choices") or ())),
+        "choices": ordered(given.get("choices") or ()),
         "default": "" if default is None or is_flag else shown(default),
         "required": bool(given.get("required")),
         "metavar": text(given.get("metavar")),
         "help": explained(text(given.get("help")), given),
     }
+
+
+def ordered(choices: Iterable[Any]) -> list[str]:
+    """Choices in the order of Airflow's help; those of a set have none, and would differ from run to run."""
+    texts = [str(choice) for choice in choices]
+    return sorted(texts) if isinstance(choices, (set, frozenset)) else texts
 
 
 def shown(default: Any) -> str:
