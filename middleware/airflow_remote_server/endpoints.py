@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_remote_server import strictjson
 from airflow_remote_server.argv import Values, build, logged, masked, shown
 from airflow_remote_server.auth import HOW_TO_OPEN
 from airflow_remote_server.catalogue.classic import Classic
@@ -266,8 +267,11 @@ def classic_names(endpoints: Iterable[Endpoint]) -> dict[str, tuple[str, ...]]:
 
 
 def parsed(text: str) -> Any:
-    """The JSON that a command printed; None when it printed something else, as "No unpaused DAGs"."""
+    """The JSON that a command printed; None when it printed something else, as "No unpaused DAGs".
+
+    The answer has to be JSON with it, so what no parser of JSON has to take is something else as well.
+    """
     try:
-        return json.loads(text)
+        return strictjson.loads(text)
     except ValueError:
         return None

@@ -27,7 +27,7 @@ from airflow_remote_server.catalogue.live import catalogue
 from airflow_remote_server.catalogue.policy import Policy
 from airflow_remote_server.catalogue.spec import Argument, Kind
 from airflow_remote_server.catalogue.validation import Validator
-from airflow_remote_server.endpoints import save
+from airflow_remote_server.jobs.exchange import save
 
 if TYPE_CHECKING:
     from airflow_remote_server.catalogue.spec import Endpoint
