@@ -125,7 +125,8 @@ def download(request: Request, path: Path) -> Response:
     :param path: where it is
     """
     kind = "application/octet-stream"
-    return guarded(send_file(path, request.environ, kind, as_attachment=True, download_name=path.name))
+    response = send_file(path, request.environ, kind, as_attachment=True, download_name=path.name)
+    return guarded(undated(response))
 
 
 def revalidated(response: Response, etag: str, request: Request) -> Response:
@@ -135,7 +136,13 @@ def revalidated(response: Response, etag: str, request: Request) -> Response:
     """
     guarded(response).set_etag(etag)
     response.headers["Cache-Control"] = "private, no-cache"
-    return response.make_conditional(request)
+    return undated(response.make_conditional(request))
+
+
+def undated(response: Response) -> Response:
+    """A response without the ``Date`` that werkzeug adds here: the web server has its own."""
+    response.headers.pop("Date", None)
+    return response
 
 
 def guarded(response: Response) -> Response:
