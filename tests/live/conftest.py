@@ -16,6 +16,8 @@ NOISE = "noise from the local settings"
 """What every process of Airflow prints at its start, on the shared servers."""
 MAX_QUEUED = 100
 """How many commands may wait on the shared servers."""
+BODY_TIMEOUT = 8.0
+"""Seconds in which the body of a request has to come there."""
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +37,7 @@ def main_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str,
         # As in a container whose log is meant to be colourful.
         "FORCE_COLOR": "1",
         "AIRFLOW__REST_API_PLUGIN__MAX_QUEUED": str(MAX_QUEUED),
+        "AIRFLOW__REST_API_PLUGIN__BODY_TIMEOUT": str(BODY_TIMEOUT),
     }
     with running(homes, environment=environment) as servers:
         yield servers

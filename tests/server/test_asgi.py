@@ -1,0 +1,71 @@
+"""The ASGI form, with the messages of a server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import TOKEN
+
+from airflow_remote_server.asgi import RestApiAsgiMiddleware
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FORM = b"application/x-www-form-urlencoded"
+WHOLE = {"type": "http.request", "body": b"nope=1", "more_body": True}
+END = {"type": "http.request", "body": b"", "more_body": False}
+GONE = {"type": "http.disconnect"}
+
+
+@pytest.fixture
+def post(make_settings: Callable[..., Any]) -> Callable[..., tuple[int, dict[str, Any]]]:
+    """Send a chunked body in parts to an endpoint that takes no arguments; after them nothing comes."""
+
+    def call(*parts: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        waiting, sent = list(parts), []
+
+        async def receive() -> dict[str, Any]:
+            if waiting:
+                return waiting.pop(0)
+            await asyncio.Event().wait()
+            raise AssertionError("it waits for ever")
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        async def other(*_: Any) -> None:
+            raise AssertionError("this path is ours")
+
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": "POST",
+            "path": "/admin/rest_api/api/v1.0/version",
+            "query_string": b"",
+            "root_path": "",
+            "client": ("127.0.0.1", 1),
+            "headers": [(b"content-type", FORM), (b"rest-api-plugin-http-token", TOKEN.encode())],
+        }
+        app = RestApiAsgiMiddleware(other, make_settings(body_timeout=0.5))
+        asyncio.run(app(scope, receive, send))
+        body = b"".join(message.get("body", b"") for message in sent)
+        return sent[0]["status"], json.loads(body)
+
+    return call
+
+
+def test_a_body_in_parts_is_read_whole(post: Any) -> None:
+    status, envelope = post(WHOLE, END)
+    assert (status, "unknown argument 'nope'" in envelope["output"]) == (400, True)
+
+
+def test_a_connection_that_ends_is_not_the_end_of_a_body(post: Any) -> None:
+    status, envelope = post(WHOLE, GONE)
+    assert (status, "broke off" in envelope["output"]) == (400, True)
+
+
+def test_a_body_of_which_no_more_comes_is_given_up(post: Any) -> None:
+    assert post(WHOLE)[0] == 408
