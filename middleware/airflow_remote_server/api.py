@@ -271,22 +271,22 @@ class Api:
 
         :raises MethodNotAllowed: when it changes something and is asked for by GET
         """
-        call.notes.name = endpoint.name
         if not endpoint.read_only and call.request.method != "POST":
             raise MethodNotAllowed(
                 f"`{endpoint.name}` changes something; use POST", {"Allow": "OPTIONS, POST"}
             )
         if call.request.method == "HEAD":
             return respond({}, 200)
+        call.notes.name = endpoint.name
         query, body = arguments.read(call.request, self.limit, self.body_timeout)
         return self.runner(call, endpoint, arguments.merge(query, body))
 
     def handle_classic(self, call: Call, name: str) -> Response:
         """``GET|POST /api/v1.0/NAME``."""
         endpoint = self.endpoints.find(name)
-        call.notes.name = endpoint.name
         if call.request.method == "HEAD":
             return respond({}, 200)  # HEAD is safe (RFC 9110): nothing may be run for it
+        call.notes.name = endpoint.name
         query, body = arguments.read(call.request, self.limit, self.body_timeout)
         return self.runner(call, endpoint, arguments.merge(query, body))
 
