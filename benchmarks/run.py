@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import commands
 import load
 import memory
+import page
 import peers
 from servers import AIRFLOWS, ROOT, server
 
@@ -46,6 +47,7 @@ def main() -> None:
             parts.append(client.measure(running, options.rounds))
             parts.append(peers.measure(running))
             parts.append(memory.measure(running))
+            parts.append(page.measure(running))
             parts.append(load.measure(running, options.seconds))
     text = "\n\n".join(parts) + "\n"
     print(text)

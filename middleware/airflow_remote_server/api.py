@@ -116,7 +116,7 @@ class Api:
         source = Source(settings.state_dir, configuration.current_fingerprint)
         self.endpoints = Endpoints(settings, self.jobs, source)
         self.runner = Commands(self.endpoints, self.jobs, settings.max_wait)
-        self.page = Page(self.endpoints.all, settings.airflow_major)
+        self.page = Page(self.endpoints.all, settings.airflow_major, self.authenticate.open)
         self.openapi = OpenApi(self.endpoints.all, anonymous=self.authenticate.open)
         self.handlers: dict[str, Callable[..., Response]] = {
             "page": self.handle_page,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from live.harness import VERSIONS, Server, running
 
@@ -18,6 +19,19 @@ MAX_QUEUED = 100
 """How many commands may wait on the shared servers."""
 BODY_TIMEOUT = 8.0
 """Seconds in which the body of a request has to come there."""
+
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SLOW = 60_000  # milliseconds; the first page of a cold Airflow is the slowest
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +79,27 @@ def server3(main_servers: dict[str, Server]) -> Server:
 def spare_homes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Homes for one further pair of servers at a time: to migrate a new database takes seconds."""
     return {version: tmp_path_factory.mktemp(f"spare-{version}") / "home" for version in VERSIONS}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium. Not of a wider scope: it keeps an event loop, and others may want one of their own."""
+    with sync_playwright() as playwright:
+        # Never None where `make test` runs: it installs Debian's.
+        chromium = shutil.which("chromium")
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A tab of its own, in a session of its own."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    context.set_default_timeout(SLOW)
+    expect.set_options(timeout=SLOW)
+    yield context.new_page()
+    context.close()
 
 
 @pytest.hookimpl(wrapper=True)

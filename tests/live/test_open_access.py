@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page, expect
 
-from live.harness import VERSIONS, Server, running
+from live.harness import PREFIX, VERSIONS, Server, running
 
 CHEAP = "/api/v1.0/rest_api_plugin_version"
 OPENER = "AIRFLOW__REST_API_PLUGIN__ALLOW_ANONYMOUS"
@@ -82,9 +83,21 @@ class TestEverybody:
         redirect = server.ask("")
         assert redirect.status == 308
         assert redirect.headers["Location"].rpartition("/pre")[1:] == ("/pre", "/admin/rest_api/")
-        page = server.ask("/")
-        assert page.status == 200
+        assert server.ask("/").status == 200
         assert server.ask("/static/style.css").status == 200
+
+    @pytest.mark.browser
+    def test_the_page_works_below_it_and_without_a_token(self, server: Server, page: Page) -> None:
+        page.goto(f"{server.url}{PREFIX}/#endpoint/version")
+        expect(page.locator("#live summary").first).to_be_visible()
+        expect(page.locator("#notice")).to_be_empty()
+        view = page.locator("main > section:visible")
+        curl = view.get_by_role("region", name="The same by curl")
+        expect(curl).to_contain_text(f"curl -X POST {server.url}{PREFIX}/api/v1.0/version")
+        expect(curl).not_to_contain_text("TOKEN")
+        view.get_by_role("button", name="Run", exact=True).click()
+        expect(view.get_by_role("region", name="stdout")).to_contain_text(server.release)
+        expect(page.get_by_role("link", name="Airflow", exact=True)).to_have_attribute("href", "../../")
 
     def test_it_is_open_through_a_proxy(self, server: Server) -> None:
         assert server.ask(CHEAP, headers={"X-Forwarded-For": "203.0.113.9"}).status == 200

@@ -44,6 +44,11 @@ COUNT: Schema = {"type": "integer", "minimum": 0}
 FLAG: Schema = {"type": "boolean"}
 MOMENT: Schema = {"type": ["string", "null"], "format": "date-time"}
 CODE: Schema = {"type": ["integer", "null"], "description": "Minus a signal's number when that ended it"}
+ANYTHING: list[Schema] = [
+    {"type": "array", "items": {"type": ["object", "string", "number", "boolean", "null"]}},
+    {"type": ["object", "string", "number", "boolean", "null"]},
+]
+"""What a command prints as JSON. Generated clients do not all take a schema without a type for any JSON."""
 HTTP_DATE: Schema = {"type": "string", "examples": ["Tue, 29 Nov 2016 14:22:26 GMT"]}
 ERROR = record("What went wrong", "type message", type=STRING, message=STRING)
 STATE: Schema = {"type": "string", "enum": [state.value for state in State]}
@@ -76,13 +81,16 @@ SCHEMAS: dict[str, Schema] = {
         arguments={"type": "object", "description": "What was given, secrets masked"},
         call_time=HTTP_DATE,
         response_time=HTTP_DATE,
-        output={"description": "What it printed, or what went wrong; of `/api?api=` an object"},
+        output={
+            "type": ["string", "object"],
+            "description": "What it printed, or what went wrong; of `/api?api=` an object",
+        },
         status=WORD,
         http_response_code={"type": "integer"},
         exit_code=CODE,
         stdout=STRING,
         stderr=STRING,
-        result={"description": "The JSON that it printed"},
+        result={"anyOf": ANYTHING, "description": "The JSON that it printed"},
         dag_run_id={"type": "string", "description": "The run that it made"},
         warning={"type": "string", "description": "What an exit code hides"},
         error=ERROR,

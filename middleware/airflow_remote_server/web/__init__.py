@@ -58,9 +58,10 @@ class Page:
 
     :param endpoints: by name
     :param airflow: major version of the installed Airflow
+    :param open: whether no token is configured; else the page does not ask for anything before it has one
     """
 
-    def __init__(self, endpoints: Mapping[str, Endpoint], airflow: int) -> None:
+    def __init__(self, endpoints: Mapping[str, Endpoint], airflow: int, open: bool = False) -> None:
         self.files = {path.name: path.read_bytes() for path in FOLDER.iterdir() if path.suffix in TYPES}
         self.version = _digest(b"\0".join(name.encode() + self.files[name] for name in sorted(self.files)))
         templates = Environment(
@@ -72,7 +73,11 @@ class Page:
             static=f"static/{self.version}",
             modules=FIRST,
             sections=sections(listed),
-            known={"airflow": airflow, "endpoints": [described(endpoint) for endpoint in listed]},
+            known={
+                "airflow": airflow,
+                "open": open,
+                "endpoints": [described(endpoint) for endpoint in listed],
+            },
         )
         self.text = text.encode()
 

@@ -72,7 +72,7 @@ const runner = (entry, airflow) => {
   const element = el("form", { novalidate: true, submit: (event) => { event.preventDefault(); run(); }, input: write, change: write },
     entry.forms.length > 1 && el("div", { class: "fields" }, el("div", { class: "field" }, el("label", { for: chooser.id }, "What to do"), chooser)),
     holder, el("div", { class: "actions" }, submit));
-  chooser.addEventListener("change", choose);
+  chooser.addEventListener("input", choose);
   if (entry.forms.length > 1) holder.className = "run";
   choose();
   addEventListener("token", write);

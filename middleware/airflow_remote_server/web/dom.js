@@ -58,8 +58,9 @@ export const save = (parts, name) => {
 
 // Ask in the page: framed, a page may not be allowed to call confirm(). The dialog keeps and returns the focus itself.
 export const ask = (title, said, yes) => new Promise((resolve) => {
-  const answer = (given) => () => { box.close(); box.remove(); resolve(given); };
-  const box = el("dialog", { "aria-labelledby": "ask", cancel: () => { box.remove(); resolve(false); } },
+  let agreed = false;
+  const answer = (given) => () => { agreed = given; box.close(); };
+  const box = el("dialog", { "aria-labelledby": "ask", close: () => { box.remove(); resolve(agreed); } },
     el("h2", { id: "ask" }, title),
     ...said,
     el("div", { class: "actions" }, el("button", { type: "button", autofocus: true, click: answer(false) }, "Cancel"), button(yes, answer(true), "first")));
@@ -74,7 +75,8 @@ export const tableOf = (value) => {
   const pairs = value && typeof value === "object" && !Array.isArray(value);
   const list = pairs ? Object.entries(value) : value;
   if (!Array.isArray(list) || !list.length || !(pairs || list.every((row) => row && typeof row === "object" && !Array.isArray(row)))) return null;
-  const names = pairs ? [] : [...new Set(list.slice(0, ROWS).flatMap(Object.keys))].slice(0, 50);
+  const some = (name) => list.some((row) => row[name] != null); // an empty column says nothing
+  const names = pairs ? [] : [...new Set(list.slice(0, ROWS).flatMap(Object.keys))].filter(some).slice(0, 50);
   const rows = list.slice(0, ROWS).map((row) => pairs
     ? el("tr", {}, el("th", { scope: "row" }, visible(row[0])), el("td", {}, cell(row[1])))
     : el("tr", {}, ...names.map((name) => el("td", {}, cell(row[name])))));

@@ -77,7 +77,7 @@ const field = (argument, entry) => {
     if (entry.json && name === "output" && choices.includes("json")) control.value = "json";
   } else if (kind.startsWith("json") && !secret) {
     control = el("textarea", { ...common, rows: 3, placeholder: kind === "json" ? "" : "{}" });
-    said.push("JSON.");
+    if (!said[0]?.includes("JSON")) said.push("JSON.");
   } else if (kind === "integer" || kind === "number") {
     control = el("input", { ...common, type: "number", step: kind === "integer" ? 1 : "any", placeholder });
   } else {

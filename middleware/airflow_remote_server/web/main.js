@@ -25,6 +25,17 @@ if (window.top !== window) byId("airflow").hidden = true;
 
 const FAVOURITES = ["list_dags", "trigger_dag", "deploy_dag", "backfill", "variables", "version"];
 
+const groups = el("div");
+// Each group of live commands is in the list; from here it is opened there.
+const showGroups = (airflow, parts) => {
+  const chips = parts.map((group) => button(group.querySelector("summary").firstChild.textContent, () => {
+    group.open = true;
+    group.scrollIntoView();
+    group.querySelector("a").focus({ preventScroll: true });
+  }, "small"));
+  groups.replaceChildren(...(parts.length ? [el("h3", {}, `Every command of Airflow ${airflow}`), el("div", { class: "chips" }, ...chips)] : []));
+};
+
 const startView = () => {
   const line = () => `curl ${token() ? '-H "rest-api-plugin-http-token: $AIRFLOW_REMOTE_TOKEN" ' : ""}${address("version")}`;
   const pre = el("pre", { tabindex: 0, role: "region", "aria-label": "Example" }, line());
@@ -40,7 +51,7 @@ const startView = () => {
     .map((entry) => el("a", { href: entry.hash }, el("code", {}, entry.name), el("span", {}, entry.help)));
   return { title: "", element: el("section", {}, el("h2", { tabindex: -1 }, "Airflow's command line, over HTTP"),
     el("p", {}, "Choose a command, fill in its form, and see what it prints while it runs. Each request is also shown as a line for your shell."),
-    el("div", { class: "cards" }, ...cards), el("h3", {}, "From a shell"),
+    el("div", { class: "cards" }, ...cards), groups, el("h3", {}, "From a shell"),
     el("div", { class: "bar" }, el("span", { class: "dim" }, "The token goes into a header; arguments into the query, a form, or a JSON object."), copier("the curl line", line)), pre,
     el("h3", {}, "From other programs"), el("p", { class: "bar" }, "All routes, arguments and answers as OpenAPI 3.1", button("Save openapi.json", openapi, "small"))) };
 };
@@ -114,6 +125,7 @@ const listLive = ({ airflow, groups, commands }) => {
   const parts = [...byGroup].filter(([, list]) => list.length).map(([name, list]) =>
     el("details", {}, el("summary", { title: visible(help.get(name) ?? "") }, name || "airflow", el("span", { class: "unseen" }, `, ${list.length} commands`)), el("ul", {}, ...list.map(item))));
   byId("live").replaceChildren(el("h2", {}, `Commands of Airflow ${airflow}`), ...parts);
+  showGroups(airflow, parts);
   search();
 };
 
@@ -145,8 +157,9 @@ field.addEventListener("input", search);
 // The token
 
 const SETTING = "[webserver] rest_api_plugin_expected_http_token in airflow.cfg";
+const NO_TOKEN = "Token Authentication Failed"; // the server's words
 const complain = (error) => {
-  const failed = error.message === "Token Authentication Failed";
+  const failed = error.message === NO_TOKEN;
   const text = !failed ? visible(error.message)
     : token() ? "The server does not accept this token. Check it, or ask who runs this Airflow."
       : `This server wants a token: put it into the field above. It is what ${SETTING} says; who runs this Airflow can give it to you.`;
@@ -156,12 +169,14 @@ const complain = (error) => {
 
 const load = async () => {
   try {
+    if (!known.open && !token()) throw new Failure(NO_TOKEN, 403);
     listLive(await json("commands"));
     notice.replaceChildren();
     say(`${entries.size} commands`);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     byId("live").replaceChildren();
+    showGroups("", []);
     complain(error);
   }
   ready = true;
@@ -183,7 +198,7 @@ tokenForm.addEventListener("submit", (event) => {
   dispatchEvent(new Event("token"));
   load();
 });
-addEventListener("refused", (event) => { if (event.detail.message === "Token Authentication Failed") complain(event.detail); });
+addEventListener("refused", (event) => { if (event.detail.message === NO_TOKEN) complain(event.detail); });
 
 showToken();
 go(false);

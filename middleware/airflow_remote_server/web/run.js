@@ -111,8 +111,15 @@ export class Panel {
   }
 
   async read(response) {
+    // A stream does not say when a command that waits for its turn begins; unless by what that prints.
+    const begun = setTimeout(async () => {
+      const job = this.job && (await json(`jobs/${this.job.id}`).catch(() => null));
+      if (job && active(job.state) && this.shown === "queued") this.know(job);
+    }, ROUND);
     for await (const event of events(response)) {
       if (event.job) this.know(event.job);
+      if (event.event === "output" && this.shown === "queued") this.show("running");
+      if (event.event !== "started") clearTimeout(begun);
       if (event.event === "output") this.streams[event.stream].append(event.data);
       if (event.event === "finished") return this.answered(event.envelope);
     }
@@ -130,7 +137,7 @@ export class Panel {
       const job = await json(`jobs/${envelope.job.id}`).catch(() => ({ ...this.job, ...envelope, ...envelope.job }));
       this.know(job);
       if (active(job.state)) await this.poll();
-      else this.end({ ...envelope, ...job, result: envelope.result });
+      else this.end({ ...job, ...envelope });
     }
   }
 
@@ -165,7 +172,7 @@ export class Panel {
     for (;;) {
       // The state first: what is read after the end is all.
       const job = await this.patiently(() => json(`jobs/${this.job.id}`));
-      this.know(job);
+      if (active(job.state)) this.know(job); // its end is shown once all of its output is
       for (const stream of Object.values(this.streams)) {
         const size = job[`${stream.name}_bytes`];
         if (size < stream.offset) Object.assign(stream, { exact: false }), stream.resume(); // a service's output has begun anew
@@ -218,6 +225,7 @@ export class Panel {
   }
 
   end(job) {
+    if (job.id) this.job = job;
     this.tick(false);
     this.show(job.state);
     this.stopper.hidden = true;

@@ -1,0 +1,70 @@
+"""How soon the page can be used in Chromium, with 250 commands listed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import Browser, Response, sync_playwright
+from servers import TOKEN
+
+if TYPE_CHECKING:
+    from servers import Server
+
+COMMANDS = 250
+ROUNDS = 9
+PREPARATION = """
+sessionStorage.setItem("airflow-remote-token", TOKEN);
+// As many commands as are wanted, whatever this Airflow has.
+const json = Response.prototype.json;
+Response.prototype.json = async function () {
+  const said = await json.call(this), own = said.commands?.filter((command) => !command.hidden);
+  if (own) for (let n = 0; own.length < COUNT; n += 1) own.push({ ...own[n], name: `${own[n].name}-${n}` });
+  return own ? { ...said, commands: own } : said;
+};
+const look = () => {
+  if (document.querySelectorAll("#live li").length < COUNT) requestAnimationFrame(look);
+  else window.ready = performance.now();
+};
+requestAnimationFrame(look);
+"""
+SEARCH = """() => {
+  const field = document.getElementById("search"), began = performance.now();
+  field.value = "list";
+  field.dispatchEvent(new Event("input"));
+  document.body.getBoundingClientRect();  // lay it out
+  return performance.now() - began;
+}"""
+
+
+def measure(server: Server) -> str:
+    """How long it takes until all commands are listed, and to search them; and how large the page is."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--headless", "--no-sandbox", "--disable-gpu"]
+        )
+        found = [visit(browser, server) for _ in range(ROUNDS)]
+        browser.close()
+    ready, search, size = (statistics.median(values) for values in zip(*found, strict=True))
+    return (
+        f"| the page with {COMMANDS} commands: usable after | a search | first view |\n|---|---|---|\n"
+        f"| {ready:.0f} ms | {search:.0f} ms | {size / 1000:.0f} kB |"
+    )
+
+
+def visit(browser: Browser, server: Server) -> tuple[float, float, float]:
+    """One visit, with nothing kept of those before: milliseconds, milliseconds, bytes."""
+    answers: list[Response] = []
+    context = browser.new_context()
+    page = context.new_page()
+    page.on("response", lambda answer: answers.append(answer))  # a method of C takes no mark
+    page.add_init_script(PREPARATION.replace("TOKEN", json.dumps(TOKEN)).replace("COUNT", str(COMMANDS)))
+    page.goto(server.url)
+    page.wait_for_selector(f"#live li >> nth={COMMANDS - 1}", state="attached")
+    page.wait_for_load_state("networkidle")
+    ready, search = page.evaluate("window.ready"), page.evaluate(SEARCH)
+    size = sum(len(answer.body()) for answer in answers if "/api/" not in answer.url)
+    context.close()
+    return float(ready), float(search), float(size)
