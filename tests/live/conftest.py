@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from live.harness import VERSIONS, Server, running
 
 DAGS = Path(__file__).parent / "dags"
+PLUGINS = Path(__file__).parent / "plugins"
 NOISE = "noise from the local settings"
 """What every process of Airflow prints at its start, on the shared servers."""
 MAX_QUEUED = 100
@@ -45,6 +46,7 @@ def main_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str,
         shutil.copytree(DAGS, home / "dags")
         (home / "config").mkdir()
         (home / "config" / "airflow_local_settings.py").write_text(f"print({NOISE!r})\n")
+    shutil.copytree(PLUGINS, homes["3.3"] / "plugins")
     environment = {
         "AIRFLOW__WEBSERVER__EXPOSE_CONFIG": "non-sensitive-only",
         "AIRFLOW__API__EXPOSE_CONFIG": "True",

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Frame, Locator, Page, Request, expect
+from playwright.sync_api import Browser, Locator, Page, Request, expect
 
 from live.database import rows, runs
-from live.harness import PREFIX, Server, eventually
+from live.harness import PREFIX, Server
 from live.jobs import deed, ended, go
 from live.test_deploy import SOURCE
 
@@ -343,29 +343,35 @@ def test_the_keyboard_is_enough(visit: Visit, page: Page) -> None:
     visit.ends()
 
 
-FRAME = "allow-scripts allow-same-origin allow-forms allow-downloads"
-"""What the plugin view of Airflow 3.3 lets a frame do; no modal dialogs."""
-
-
-def test_it_works_in_a_frame(visit: Visit, server: Server, page: Page) -> None:
-    markup = (
-        f'<!doctype html><title>frame</title><iframe sandbox="{FRAME}" src="{PREFIX}/" width=900 height=800>'
-    )
-    page.route("**/framing", lambda route: route.fulfill(body=markup, content_type="text/html"))
-    page.add_init_script(f"sessionStorage.setItem({KEY!r}, {server.token!r})")
-    page.goto(f"{server.url}/framing")
-
-    def framed() -> Frame | None:
-        return next((frame for frame in page.frames if frame.url.endswith(f"{PREFIX}/")), None)
-
-    frame: Any = eventually("there is a frame", framed)
-    expect(frame.get_by_role("link", name="Airflow", exact=True)).to_have_count(0)
+def test_it_works_in_the_plugin_view_of_airflow_3(server3: Server, page: Page) -> None:
+    """A frame in a sandbox, without modal dialogs of the browser's (``tests/live/plugins``)."""
+    page.add_init_script(f"sessionStorage.setItem({KEY!r}, {server3.token!r})")
+    page.goto(f"{server3.url}/plugin/framed")
+    frame = page.frame_locator("iframe[title=Framed]")
     frame.locator("#catalogue a[href='#endpoint/unpause']").click()
+    expect(frame.get_by_role("link", name="Airflow", exact=True)).to_have_count(0)
+    assert "allow-modals" not in (page.locator("iframe").get_attribute("sandbox") or "allow-modals")
     frame.locator("main [name=dag_id]").fill("hello_remote")
     frame.locator("main form button[type=submit]").click()
     frame.get_by_role("dialog").get_by_role("button", name="Run it").click()
     expect(frame.locator(".run .state")).to_have_text("succeeded")
-    visit.wrong.clear()  # Chromium warns of such a sandbox
+    # In the colours that were chosen there, whatever the system has.
+    page.evaluate("localStorage.setItem('theme', 'dark')")
+    page.reload()
+    expect(frame.locator("#catalogue")).to_be_visible()
+    dark = frame.locator("body").evaluate("body => getComputedStyle(body).backgroundColor")
+    assert dark == "rgb(17, 21, 28)"
+
+
+def test_it_has_the_colours_that_were_chosen_in_airflow_2(server2: Server, page: Page) -> None:
+    visit = Visit(page, server2).open()
+    body = page.locator("body")
+    assert body.evaluate("body => getComputedStyle(body).backgroundColor") == "rgb(255, 255, 255)"
+    page.evaluate("localStorage.setItem('darkTheme', true)")
+    page.reload()
+    expect(page.locator("#live summary").first).to_be_visible()
+    assert body.evaluate("body => getComputedStyle(body).backgroundColor") == "rgb(17, 21, 28)"
+    assert visit.wrong == []
 
 
 @pytest.mark.parametrize("width", [360, 1400])
