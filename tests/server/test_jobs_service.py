@@ -152,7 +152,7 @@ def test_what_never_began_is_run_by_its_repetition(
             remote.run(deed, IDEMPOTENCY_KEY=key)
     [left] = remote.jobs(command=f"tasks list -- {deed.id}")
     assert left["state"] == "queued", "for all that anybody knows"
-    monkeypatch.setattr("airflow_remote_server.jobs.service.SUBMIT_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_remote_server.jobs.settling.SUBMIT_SECONDS", 0.0)
     response = remote.run(deed, IDEMPOTENCY_KEY=key)
     assert (response.status_code, len(deed.processes)) == (200, 1)
     assert remote(f"jobs/{left['id']}").status_code == 404
@@ -166,7 +166,7 @@ def test_what_never_began_is_lost_when_nobody_repeats_it(
         patch.setattr(Folder, "fill", abort)
         with pytest.raises(WorkerAborted):
             remote.run(deed)
-    monkeypatch.setattr("airflow_remote_server.jobs.service.SUBMIT_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_remote_server.jobs.settling.SUBMIT_SECONDS", 0.0)
     [job] = remote.jobs(command=f"tasks list -- {deed.id}")
     assert (job["state"], job["started"]) == ("lost", None)
     assert "it never ran" in job["message"]
@@ -181,7 +181,7 @@ def test_what_a_worker_could_not_hand_over_is_run_all_the_same(
         patch.setattr("airflow_remote_server.runner.warm.WarmRunner.start", abort)
         with pytest.raises(WorkerAborted):
             remote.run(deed)
-    monkeypatch.setattr("airflow_remote_server.jobs.service.SUBMIT_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_remote_server.jobs.settling.SUBMIT_SECONDS", 0.0)
     [job] = remote.jobs(command=f"tasks list -- {deed.id}")
     assert remote.end(job["id"])["state"] == "succeeded"
     assert len(deed.processes) == 1

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from airflow_remote_server.errors import Unavailable
 from airflow_remote_server.jobs import Job, State, migrations, store
+from airflow_remote_server.jobs import engine as engine_module
 from airflow_remote_server.jobs.store import Full, Store, Taken
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def test_two_stores_of_one_database_see_the_same(url: str, jobs: Store) -> None:
 
 def test_migrations_that_were_done_are_not_done_again(jobs: Store, url: str, monkeypatch: Any) -> None:
     first = ended(jobs)
-    engine = store.make_engine(url)
+    engine = engine_module.make_engine(url)
     assert migrations.version(engine) == len(migrations.MIGRATIONS)
     monkeypatch.setattr(migrations, "MIGRATIONS", (None,) * len(migrations.MIGRATIONS))
     migrations.migrate(engine)
@@ -126,7 +127,7 @@ def test_migrations_can_be_done_by_many_at_once(url: str, attempt: int) -> None:
 
 def test_the_columns_are_those_of_a_job(jobs: Store, url: str) -> None:
     jobs.find()
-    engine = store.make_engine(url)
+    engine = engine_module.make_engine(url)
     names = [column["name"] for column in migrations.inspect(engine).get_columns(store.JOBS.name)]
     assert names == store.COLUMNS
     engine.dispose()
@@ -260,7 +261,7 @@ def test_old_are_those_that_ended_long_ago_and_those_beyond_the_newest(jobs: Sto
 
 
 def test_a_locked_database_is_waited_for(jobs: Store, lock: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(store, "BUSY_SECONDS", 0.05)  # so that it is ours to try again
+    monkeypatch.setattr(engine_module, "BUSY_SECONDS", 0.05)  # so that it is ours to try again
     first = job()
     jobs.add(first, None)
     lock(1.0)
@@ -273,7 +274,7 @@ def test_a_locked_database_is_waited_for(jobs: Store, lock: Any, monkeypatch: An
 def test_a_database_that_is_locked_from_the_beginning_is_waited_for(
     url: str, lock: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(store, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(engine_module, "BUSY_SECONDS", 0.05)
     lock(1.0)
     Store(url).add(job(), None)
 
@@ -287,7 +288,7 @@ def test_readers_do_not_wait_for_a_writer(jobs: Store, lock: Any) -> None:
 
 
 def test_a_database_that_stays_locked_is_said(jobs: Store, lock: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(store, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(engine_module, "BUSY_SECONDS", 0.05)
     first = job()
     jobs.add(first, None)
     lock(30.0)
@@ -351,3 +352,17 @@ def test_what_is_said_holds_no_statement(jobs: Store, monkeypatch: Any) -> None:
         jobs.do(fail, patience=0.0)
     assert "hunter2" not in error.value.message
     assert "\n" not in error.value.message
+
+
+def test_a_list_has_no_more_than_a_beginning_of_what_is_long(jobs: Store) -> None:
+    short = Job(
+        **{**vars(ended(jobs)), "id": "1", "key": None, "command": "short", "arguments": '{"a": "b"}'}
+    )
+    long = Job(**{**vars(short), "id": "2", "command": "x" * 100_000, "arguments": f'["{"y" * 100_000}"]'})
+    for job in (short, long):
+        jobs.add(job, None)
+    found = {job.id: job for job in jobs.find(limit=10)}
+    assert found["1"] == short
+    assert len(found["2"].command) + len(found["2"].arguments) < 3000
+    jobs.finish(found["2"])  # as one that is found in a list may be
+    assert jobs.get("2") == long

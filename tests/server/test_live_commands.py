@@ -53,6 +53,23 @@ def test_a_catalogue_that_cannot_be_made_is_answered_with_503(make_remote: Any, 
     assert "cannot be read" in response.json["output"]
 
 
+def test_who_asks_again_does_not_have_airflow_imported_again(
+    make_remote: Any, cold_state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote, tries = make_remote(state_dir=cold_state), []
+
+    def fail(path: Path) -> None:
+        tries.append(path)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("airflow_remote_server.catalogue.source.make", fail)
+    assert [remote("commands").status_code for _ in range(3)] == [503, 503, 503]
+    assert len(tries) == 1
+    monkeypatch.undo()
+    monkeypatch.setattr("airflow_remote_server.catalogue.source.RETRY_SECONDS", 0.0)
+    assert make_remote(state_dir=cold_state)("commands").status_code == 200
+
+
 def test_answers_tell_the_etag_of_the_catalogue(remote: Remote, run: Any) -> None:
     etag = remote("commands").headers["ETag"]
     for response in (run("version"), run("no-such-command"), run("db shell")):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, column, delete, or_, select, table
 
 from airflow_remote_server.audit import Entry
-from airflow_remote_server.jobs.store import BUSY_SECONDS, beginning, storable
+from airflow_remote_server.jobs.engine import BUSY_SECONDS
+from airflow_remote_server.jobs.store import beginning, storable
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

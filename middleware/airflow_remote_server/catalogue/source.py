@@ -33,6 +33,11 @@ FOLDER = "catalogue"
 LOOK_SECONDS = 1.0
 """How long a fingerprint counts."""
 
+RETRY_SECONDS = 10.0
+"""How long after the commands could not be read that is tried again, for it takes seconds."""
+
+UNREADABLE = "the commands of the installed Airflow cannot be read; the webserver's log says why"
+
 MAKE_SECONDS = 90.0
 """How long Airflow's parser may take to be imported and read."""
 
@@ -63,6 +68,7 @@ class Source:
         self._looked = -LOOK_SECONDS
         self._known = ""
         self._description: dict[str, Any] = {}
+        self._not_before = 0.0
 
     def read(self) -> dict[str, Any]:
         """The commands of the present configuration; the same object for as long as that does not change.
@@ -81,14 +87,15 @@ class Source:
     def _load(self, path: Path) -> dict[str, Any]:
         with suppress(OSError, ValueError):
             return parsed(path)
+        if time.monotonic() < self._not_before:
+            raise Unavailable(UNREADABLE)
         try:
             make(path)
             return parsed(path)
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             log.error("The commands of the installed Airflow cannot be read: %s", error)
-            raise Unavailable(
-                "the commands of the installed Airflow cannot be read; the webserver's log says why"
-            ) from error
+            self._not_before = time.monotonic() + RETRY_SECONDS
+            raise Unavailable(UNREADABLE) from error
 
 
 def parsed(path: Path) -> dict[str, Any]:

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import and_, column, create_engine, delete, event, func, not_, or_, select, table
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import (
-    IntegrityError,
-    InterfaceError,
-    NoSuchModuleError,
-    OperationalError,
-    SQLAlchemyError,
-)
-from sqlalchemy.exc import TimeoutError as NoConnectionError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy import and_, column, delete, func, not_, or_, select, table
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from airflow_remote_server.errors import Unavailable
 from airflow_remote_server.jobs import ACTIVE, Job, State
+from airflow_remote_server.jobs.engine import first_line, make_engine, passing
 from airflow_remote_server.jobs.migrations import migrate
 
 if TYPE_CHECKING:
@@ -37,11 +30,14 @@ PATIENCE_SECONDS = 15.0
 MISSING_SECONDS = 12.0
 """How long tables may be gone before they are made anew; less than a statement is tried for."""
 
-BUSY_SECONDS = 5.0
-"""How long SQLite itself waits for a lock."""
-
 COLUMNS = [field.name for field in fields(Job)]
 JOBS = table("airflow_remote_job", *[column(name) for name in COLUMNS])
+
+LISTED = {"command": 2000, "arguments": 8000}
+"""Most characters of these columns in a list of jobs, whose rows would else be of any size together."""
+
+OUTCOME = ("state", "started", "ended", "exit_code", "message", "stdout_bytes", "stderr_bytes", "pid")
+"""The columns that tell what has become of a job."""
 
 T = TypeVar("T")
 
@@ -173,7 +169,7 @@ class Store:
         before: str | None = None,
         limit: int = 100,
     ) -> list[Job]:
-        """Jobs, newest first.
+        """Jobs, newest first, with no more than a beginning of what may be long (``LISTED``).
 
         :param states: in one of these; in any when there are none
         :param node: of this node
@@ -182,7 +178,11 @@ class Store:
         :param before: older than the job of this id
         :param limit: at most as many
         """
-        query = select(JOBS).order_by(JOBS.c.id.desc()).limit(limit)
+        cut = [
+            func.substr(found, 1, LISTED[found.name] + 1) if found.name in LISTED else found
+            for found in JOBS.c
+        ]
+        query = select(*cut).order_by(JOBS.c.id.desc()).limit(limit)
         names = [state.value for state in states]
         if names:
             query = query.where(JOBS.c.state.in_(names))
@@ -194,7 +194,7 @@ class Store:
             query = query.where(or_(*beginning(JOBS.c.name, JOBS.c.command, command)))
         if before is not None:
             query = query.where(JOBS.c.id < before)
-        return [_job(row) for row in self.do(lambda connection: connection.execute(query).fetchall())]
+        return [_listed(row) for row in self.do(lambda connection: connection.execute(query).fetchall())]
 
     def finish(self, job: Job, patience: float = PATIENCE_SECONDS) -> None:
         """Write down what has become of a job, unless somebody has done so.
@@ -202,7 +202,7 @@ class Store:
         :param job: in its final state, or running
         :raises Unavailable: when the store cannot be used
         """
-        change = {name: value for name, value in _row(job).items() if name not in ("id", "key", "digest")}
+        change = {name: value for name, value in _row(job).items() if name in OUTCOME}
         update = JOBS.update().where(JOBS.c.id == job.id, JOBS.c.state.in_(ACTIVE_NAMES)).values(**change)
         self.do(lambda connection: connection.execute(update), patience)
 
@@ -256,50 +256,6 @@ def home(node: str) -> str:
     return node.partition("@")[0]
 
 
-def make_engine(address: str) -> Engine:
-    """An engine for the store; SQLite's with a write-ahead log, so that readers and a writer do not wait.
-
-    :param address: of the database, as SQLAlchemy has it
-    :raises Unavailable: when it is none, or there is no driver for it
-    """
-    try:
-        url = make_url(address)
-        if url.get_backend_name() != "sqlite":
-            return create_engine(url, future=True, pool_pre_ping=True, pool_recycle=600)
-    except (SQLAlchemyError, ImportError, ValueError) as error:
-        # SQLAlchemy's own words may have the address in them, and it the password.
-        driver = isinstance(error, (ImportError, NoSuchModuleError))
-        reason = first_line(error) if driver else "it is no SQLAlchemy URL"
-        log.error("[rest_api_plugin] jobs_url cannot be used: %s", reason)
-        raise Unavailable(f"[rest_api_plugin] jobs_url cannot be used: {reason}") from None
-    engine = create_engine(
-        url,
-        future=True,
-        poolclass=QueuePool,  # SQLAlchemy 1.4 has none for files: the log would be written back at each close
-        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
-    )
-
-    def set_up(connection: Any, _: Any) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={int(BUSY_SECONDS * 1000)}"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    event.listen(engine, "connect", set_up)
-    return engine
-
-
-def passing(error: Exception) -> bool:
-    """Whether it may be over soon: the database is locked, restarting, or out of connections."""
-    text = str(error)
-    if "disk is full" in text or "readonly" in text or "unable to open" in text:
-        return False
-    return isinstance(error, (OperationalError, InterfaceError, NoConnectionError, OSError))
-
-
-def first_line(error: Exception) -> str:
-    """An exception's own words, without the statement and its parameters."""
-    return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-
-
 def _row(job: Job) -> dict[str, Any]:
     row = {**asdict(job), "state": job.state.value}
     return {name: storable(value, LONGEST.get(name)) for name, value in row.items()}
@@ -319,3 +275,13 @@ def storable(value: Any, most: int | None) -> Any:
 def _job(row: Any) -> Job:
     values = dict(zip(COLUMNS, row, strict=True))
     return Job(**{**values, "state": State(values["state"])})
+
+
+def _listed(row: Any) -> Job:
+    """A job of a list; of what is too long for that, it says so."""
+    job = _job(row)
+    if len(job.command) > LISTED["command"]:
+        job = replace(job, command=f"{job.command[: LISTED['command']]} ...")
+    if len(job.arguments) > LISTED["arguments"]:
+        job = replace(job, arguments=json.dumps({"...": "too long for a list; ask for the job itself"}))
+    return job

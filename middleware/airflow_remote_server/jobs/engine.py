@@ -1,0 +1,66 @@
+"""The database of the store: how it is opened, and what its errors mean."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import InterfaceError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
+from sqlalchemy.pool import QueuePool
+
+from airflow_remote_server.errors import Unavailable
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL, Engine
+
+log = logging.getLogger(__name__)
+
+BUSY_SECONDS = 5.0
+"""How long SQLite itself waits for a lock."""
+
+
+def make_engine(address: str | URL) -> Engine:
+    """An engine for the store; SQLite's with a write-ahead log, so that readers and a writer do not wait.
+
+    :param address: of the database, as SQLAlchemy has it
+    :raises Unavailable: when it is none, or there is no driver for it
+    """
+    try:
+        url = make_url(address)
+        if url.get_backend_name() != "sqlite":
+            return create_engine(url, future=True, pool_pre_ping=True, pool_recycle=600)
+    except (SQLAlchemyError, ImportError, ValueError) as error:
+        # SQLAlchemy's own words may have the address in them, and it the password.
+        driver = isinstance(error, (ImportError, NoSuchModuleError))
+        reason = first_line(error) if driver else "it is no SQLAlchemy URL"
+        log.error("[rest_api_plugin] jobs_url cannot be used: %s", reason)
+        raise Unavailable(f"[rest_api_plugin] jobs_url cannot be used: {reason}") from None
+    engine = create_engine(
+        url,
+        future=True,
+        poolclass=QueuePool,  # SQLAlchemy 1.4 has none for files: the log would be written back at each close
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+    )
+
+    def set_up(connection: Any, _: Any) -> None:
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={int(BUSY_SECONDS * 1000)}"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    event.listen(engine, "connect", set_up)
+    return engine
+
+
+def passing(error: Exception) -> bool:
+    """Whether it may be over soon: the database is locked, restarting, or out of connections."""
+    text = str(error)
+    if "disk is full" in text or "readonly" in text or "unable to open" in text:
+        return False
+    return isinstance(error, (OperationalError, InterfaceError, NoConnectionError, OSError))
+
+
+def first_line(error: Exception) -> str:
+    """An exception's own words, without the statement and its parameters."""
+    return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
