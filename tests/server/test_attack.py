@@ -1,0 +1,288 @@
+"""The whole API, asked by somebody who means no good: without a token, and with one but anything else amiss.
+
+``ATTACK_CASES`` says how many requests are made up; 10000 for a full run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import string
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from processes import wait_for
+from remote import FINAL, TOKEN, Remote
+from werkzeug.test import Client
+
+from airflow_remote_server import RestApiMiddleware
+from airflow_remote_server.api import PUBLIC, ROUTES
+from airflow_remote_server.catalogue.classic import Classic
+
+PREFIX = "/admin/rest_api"
+CASES = int(os.environ.get("ATTACK_CASES", "400"))
+SLOW_SECONDS = 30.0
+METHODS = ("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH")
+
+# Commands that are of no use to an attacker of this test, and would last, or harm the tests that follow.
+DENIED = ("celery *", "dag-processor", "db *", "edge *", "kerberos", "kubernetes *", "scheduler", "triggerer")
+DENIED += (
+    "serve_logs",
+    "worker",
+    "flower",
+    "variables *",
+    "connections *",
+    "dags delete",
+    "rotate-fernet-key",
+)
+DENIED += ("users *", "roles *", "sync-perm", "fab-db *", "teams *", "state-store *", "pools *")
+
+
+SAMPLES = {
+    "<path:words>": "version",
+    "<string(length=16):version>": "0" * 16,
+    "<path:name>": "x",
+    "<job_id>": "0" * 32,
+    "/static/<name>": "/static/style.css",
+    "/<name>": "/version",
+}
+"""What the variable parts of routes may be."""
+
+
+def sample(rule: str) -> str:
+    """A path of a route."""
+    for part, value in SAMPLES.items():
+        rule = rule.replace(part, value)
+    assert "<" not in rule, "each kind of route is asked for"
+    return rule
+
+
+@pytest.mark.parametrize("token", [None, "", "wrong", TOKEN[:-1], "x" * 64])
+def test_every_route_but_three_refuses_without_the_token(make_client: Any, token: str | None) -> None:
+    """CVE-2021-38540: one route of many had been forgotten."""
+    assert {"page", "static", "health"} == PUBLIC, "what is open to everybody is a decision"
+    client = make_client()
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    asked = 0
+    for rule in ROUTES:
+        path = PREFIX + sample(rule.rule)
+        for method in METHODS:
+            for more in ("", "?api=version", "/", "/x/y/z"):
+                asked += 1
+                peer = {"REMOTE_ADDR": f"192.0.{asked // 250}.{asked % 250}"}  # so that nobody has to wait
+                response = client.open(path + more, method=method, headers=headers, environ_overrides=peer)
+                open_to_all = rule.endpoint in PUBLIC and method in ("GET", "HEAD") and more != "/x/y/z"
+                expected = (200, 404) if open_to_all else (403,)
+                assert response.status_code in expected, (method, path, more)
+    assert asked > 300
+
+
+NASTY = (
+    *(
+        "",
+        " ",
+        "-",
+        "--",
+        "---",
+        "--help",
+        "-h",
+        "--conf={}",
+        "--subdir=/etc",
+        "-S/etc",
+        "--yes",
+        "@/etc/passwd",
+    ),
+    *("$(touch /tmp/attacked)", "`id`", "; id", "| id", "&& id", "\n--yes", "\r\nX: y", "\x00", "\x1b[2J"),
+    *(
+        "../../etc/passwd",
+        "/etc/passwd",
+        "..\\..\\x",
+        "%2e%2e%2f",
+        "file:///etc/passwd",
+        "~root",
+        "/dev/stdin",
+    ),
+    *(
+        "{}",
+        "[]",
+        "null",
+        "true",
+        "false",
+        "0",
+        "-1",
+        "1e999",
+        "NaN",
+        '{"a": {"b": [1]}}',
+        '{"__class__": "x"}',
+    ),
+    *("{{ 7 * 7 }}", "%s%n", "' OR 1=1 --", "<script>", "\u202e", "\ud7ff", "\uffff", "é" * 200, "x" * 5000),
+)
+text = st.one_of(st.sampled_from(NASTY), st.text(max_size=30), st.text(string.printable, max_size=30))
+scalar = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), text)
+document = st.recursive(
+    scalar, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4), max_leaves=8
+)
+TYPES = (
+    "application/x-www-form-urlencoded",
+    "application/json",
+    "multipart/form-data; boundary=b",
+    "text/xml",
+    "",
+)
+HEADERS: dict[str, Any] = {
+    "Prefer": ("respond-async", "wait=0", "wait=99999999999999999999", "wait=-1", 'wait="x', ",;=,"),
+    "Accept": ("text/plain", "application/x-ndjson", "*/*;q=nope", "x", "application/json;q=0"),
+    "Idempotency-Key": ("k", '"', "é", "x" * 300, '""', "k k"),
+    "If-None-Match": ("*", '"x"', "W/", '"'),
+    "Range": ("bytes=0-0", "bytes=-5", "bytes=9-1", "lines=1-", "bytes="),
+    "Content-Encoding": ("gzip", "x"),
+    "Cookie": ("a=b; c", "=", "x" * 300),
+    "X-Forwarded-For": ("127.0.0.1", "x"),
+    "X-HTTP-Method-Override": ("DELETE",),
+    "Expect": ("100-continue",),
+}
+
+
+@st.composite
+def parts(draw: Any, names: list[str]) -> bytes:
+    """A multipart form, perhaps damaged."""
+    lines = b""
+    for _ in range(draw(st.integers(0, 3))):
+        name, value = draw(st.sampled_from(names) | text), draw(text)
+        file = f'; filename="{draw(text)}"' if draw(st.booleans()) else ""
+        said = f'--b\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n{value}\r\n'
+        lines += said.encode("utf-8", "replace")
+    whole = lines + b"--b--\r\n"
+    return whole[: draw(st.integers(0, len(whole)))] if draw(st.booleans()) else whole
+
+
+@pytest.fixture
+def target(make_remote: Any, shared_state: Path) -> Remote:
+    """An API whose commands harm nobody."""
+    remote: Remote = make_remote(state_dir=shared_state, deny_commands=DENIED, max_body_bytes=100_000)
+    # Without werkzeug's LintMiddleware, which takes the Content-Length of an answer to HEAD for a mistake.
+    client = Client(RestApiMiddleware(lambda *_: [b""], remote.settings))
+    return Remote(client, remote.settings)
+
+
+def listing(folder: Path) -> set[str]:
+    """The files below a folder that no command of Airflow's writes by itself."""
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*")}
+    return {
+        name for name in found if "__pycache__" not in name and not name.startswith(("logs", "airflow.db"))
+    }
+
+
+def inside(folder: Path) -> list[int]:
+    """Processes that work in a folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if folder in (path / "cwd").readlink().parents:
+                found.append(int(path.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_no_request_does_harm(
+    target: Remote,
+    home: Path,
+    major: int,
+    shared_state: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    live = target("commands").json["commands"]
+    classic = Classic(major).endpoints()
+    names = sorted(
+        {argument["name"] for command in live for argument in command["arguments"]}
+        | {
+            argument.name
+            for endpoint in classic.values()
+            for form in endpoint.forms
+            for argument in form.arguments
+        }
+        | {"api", "cmd", "can", "limit", "before", "stream", "offset", "wait", "force", "state", "command"}
+    )
+    job_id = target("version").json["job"]["id"]
+    paths = [f"/api/v1.0/{name}" for name in classic] + ["/api", "/", "", "/static/style.css"]
+    paths += [f"/api/v1.0/commands/{command['name'].replace(' ', '/')}" for command in live]
+    paths += [
+        f"/api/v1.0/{name}" for name in ("jobs", "whoami", "audit", "commands", "health", "openapi.json")
+    ]
+    paths += [
+        f"/api/v1.0/jobs/{job_id}{more}" for more in ("", "/output", "/stop", "/files/x", "/files/../stdout")
+    ]
+    Path("/tmp/attacked").unlink(missing_ok=True)
+    before = listing(home), {path.name for path in shared_state.iterdir()}
+    jobs: set[str] = set()
+
+    @settings(max_examples=CASES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(
+        path=st.sampled_from(paths) | text.map(lambda found: f"/{found}"),
+        more=st.sampled_from(("", "", "", "/", "//", "/..", "/%2e%2e", "/x")),
+        method=st.sampled_from(("GET", "POST", "POST", "POST", *METHODS)),
+        query=st.dictionaries(st.sampled_from(names) | text, text, max_size=3),
+        kind=st.sampled_from(TYPES),
+        form=st.dictionaries(st.sampled_from(names), text, max_size=4),
+        posted=document | st.dictionaries(st.sampled_from(names), document, max_size=4),
+        multipart=parts(names),
+        junk=st.binary(max_size=100),
+        use_junk=st.integers(0, 9),
+        headers=st.lists(st.sampled_from([*HEADERS]), max_size=3, unique=True),
+        which=st.randoms(use_true_random=False),
+    )
+    def attack(
+        path: str,
+        more: str,
+        method: str,
+        query: dict[str, str],
+        kind: str,
+        form: dict[str, str],
+        posted: Any,
+        multipart: bytes,
+        junk: bytes,
+        use_junk: int,
+        headers: list[str],
+        which: random.Random,
+    ) -> None:
+        bodies = {TYPES[0]: urlencode(form, errors="replace").encode(), TYPES[2]: multipart}
+        data = junk if use_junk == 0 else bodies.get(kind, json.dumps(posted).encode())
+        environ = {
+            "REQUEST_METHOD": method,
+            "PATH_INFO": (PREFIX + path + more).encode("utf-8", "replace").decode("latin-1"),
+            "QUERY_STRING": urlencode(query, errors="replace"),
+            "HTTP_AUTHORIZATION": f"Bearer {TOKEN}",
+            "HTTP_PREFER": "respond-async",
+        }
+        for name in headers:
+            value = which.choice(HEADERS[name])
+            environ[f"HTTP_{name.upper().replace('-', '_')}"] = value.encode().decode("latin-1")
+        began = time.monotonic()
+        response = target.client.open(
+            method=method, data=data, content_type=kind, environ_overrides=environ, buffered=True
+        )
+        assert time.monotonic() - began < SLOW_SECONDS
+        assert response.status_code < 500 or response.status_code == 501, response.text
+        # Of what a command prints, which may be a traceback of Airflow's, nothing is here yet.
+        assert "Traceback" not in response.text
+        if response.data and response.content_type == "application/json" and isinstance(response.json, dict):
+            job = response.json.get("job")
+            if isinstance(job, dict):
+                jobs.add(str(job["id"]))
+
+    attack()
+    for found in jobs:
+        wait_for(lambda found=found: target.job(found)["state"] in FINAL, 120)
+    assert "The REST API failed on" not in caplog.text
+    assert not Path("/tmp/attacked").exists()
+    assert (listing(home), {path.name for path in shared_state.iterdir()}) == before
+    assert {path.name for path in tmp_path.iterdir()} <= {"dags", "logs", "tokens.toml"}
+    wait_for(lambda: [pid for pid in inside(shared_state / "jobs") if pid != os.getpid()] == [])
