@@ -17,6 +17,7 @@ from airflow_remote.output import one_line
 from airflow_remote.tree import ACCESS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from airflow_remote.invocation import Invocation
@@ -81,7 +82,7 @@ def audit(invocation: Invocation, /, limit: int, form: str, **conditions: str | 
                 _text(found.get("time"))[:19],
                 _text(found.get("principal")) or "-",
                 _text(found.get("peer")) or "-",
-                " ".join(filter(None, (_text(found.get("result")), _text(found.get("layer"))))),
+                _outcome(found),
                 _text(found.get("status")),
                 _text(found.get("seconds")),
                 _text(what) + (f" ({_text(why)})" if why else ""),
@@ -144,6 +145,12 @@ def new(name: str, role: str, **more: Any) -> None:
     made = entry.make_token()
     output.to_stdout(f"{made}\n")
     output.to_stderr(f"# For the server's tokens file:\n{entry.written(made, name, role, **more)}")
+
+
+def _outcome(found: Mapping[str, Any]) -> str:
+    """What came of a request; of one that went on, what has become of its job."""
+    said = (found.get("state") or found.get("result"), found.get("layer"))
+    return " ".join(filter(None, map(_text, said)))
 
 
 def _text(value: Any) -> str:

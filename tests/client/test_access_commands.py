@@ -170,6 +170,8 @@ def test_the_audit_is_shown(run, stub):
     assert row.endswith("dags delete {} (Refused by the role)")
     assert stub.request.query == {"principal": "ci", "result": "refused", "limit": "7"}
     assert json.loads(run("audit", "-o", "json").out) == {"audit": [ENTRY]}
+    stub.answer({"audit": [{**ENTRY, "result": "running", "layer": "", "state": "failed"}], "next": None})
+    assert run("audit").out.splitlines()[1].split()[3] == "failed"
 
 
 def test_the_audit_is_read_page_by_page(run, stub):

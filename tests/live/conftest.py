@@ -18,6 +18,8 @@ NOISE = "noise from the local settings"
 """What every process of Airflow prints at its start, on the shared servers."""
 MAX_QUEUED = 100
 """How many commands may wait on the shared servers."""
+TOKENS = "tokens.toml"
+"""The tokens file of the shared servers, which has no tokens but those of a test that puts some in."""
 BODY_TIMEOUT = 8.0
 """Seconds in which the body of a request has to come there."""
 
@@ -45,6 +47,7 @@ def main_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str,
     for home in homes.values():
         shutil.copytree(DAGS, home / "dags")
         (home / "config").mkdir()
+        (home / TOKENS).touch(0o600)
         (home / "config" / "airflow_local_settings.py").write_text(f"print({NOISE!r})\n")
     shutil.copytree(PLUGINS, homes["3.3"] / "plugins")
     environment = {
@@ -53,6 +56,8 @@ def main_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str,
         # As in a container whose log is meant to be colourful.
         "FORCE_COLOR": "1",
         "AIRFLOW__REST_API_PLUGIN__MAX_QUEUED": str(MAX_QUEUED),
+        "AIRFLOW__REST_API_PLUGIN__TOKENS_FILE": TOKENS,
+        "AIRFLOW__REST_API_PLUGIN__MAX_REQUESTS": "1000",
         "AIRFLOW__REST_API_PLUGIN__BODY_TIMEOUT": str(BODY_TIMEOUT),
     }
     with running(homes, environment=environment) as servers:

@@ -58,6 +58,7 @@ def test_a_command_that_ran_is_noted(remote: Remote, audit: Any, caplog: pytest.
         "layer": "",
         "message": "",
         "job": job["id"],
+        "state": None,
     }
     said = [json.loads(record.message) for record in caplog.records if record.name == NAME]
     assert [line["job"] for line in said] == [job["id"]], "and as one line of JSON in the log"
@@ -95,7 +96,7 @@ def test_a_stop_and_a_command_that_goes_on_are_noted(make_remote: Any, make_deed
     job_id = remote.begin(make_deed("wait"))
     remote.stop(job_id)
     begun, stopped = audit(remote, job=job_id)
-    assert (begun["name"], begun["result"]) == ("list_tasks", "running")
+    assert (begun["name"], begun["result"], begun["state"]) == ("list_tasks", "running", "stopped")
     assert (stopped["name"], stopped["result"], stopped["method"]) == ("stop", "done", "POST")
     assert stopped["command"] == begun["command"]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server import arguments
 from airflow_remote_server.audit.rows import EXACT
+from airflow_remote_server.errors import NotFound
 from airflow_remote_server.jobs.resource import LARGEST_PAGE, PAGE, Query, moment
 from airflow_remote_server.responses import respond
 from airflow_remote_server.roles import refused
@@ -44,9 +46,12 @@ class AuditRoute:
         query.end()
         found = self.rows.find(limit + 1, before, command, **exact)
         following = found[limit - 1].id if len(found) > limit else None
-        return respond({"audit": [shown(entry) for entry in found[:limit]], "next": following}, 200)
+        return respond({"audit": [self.shown(entry) for entry in found[:limit]], "next": following}, 200)
 
-
-def shown(entry: Entry) -> dict[str, Any]:
-    """An entry; times as RFC 3339 has them."""
-    return {**asdict(entry), "time": moment(entry.time)}
+    def shown(self, entry: Entry) -> dict[str, Any]:
+        """An entry; times as RFC 3339 has them. What went on when it was noted has its job's state of now."""
+        state = None
+        if entry.result == "running" and entry.job:
+            with suppress(NotFound):
+                state = self.rows.jobs.get(entry.job).state.value
+        return {**asdict(entry), "time": moment(entry.time), "state": state}

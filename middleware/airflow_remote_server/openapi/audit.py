@@ -19,12 +19,13 @@ TEXTS = ("id", "principal", "role", "peer", "method", "path", "name", "command",
 
 _ENTRY = record(
     "A request that ran something or was refused",
-    f"{' '.join(TEXTS)} time status result seconds",
+    f"{' '.join(TEXTS)} time status result seconds state",
     **dict.fromkeys(TEXTS, STRING),
     time=MOMENT,
     status=COUNT,
     result={"type": "string", "enum": ["done", "running", "failed", "refused", "invalid", "error"]},
     seconds={"type": "number"},
+    state={"type": ["string", "null"], "description": "Of a job that went on: what has become of it"},
 )
 _PAGE = record("A page of entries", "audit next", audit=listed(_ENTRY), next={"type": ["string", "null"]})
 
