@@ -32,7 +32,7 @@ $(foreach name,$(ENVIRONMENTS),$(if $(filter-out $(CURDIR),$(shell cat .venv/$(n
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run serve test faults check bench classic environments packages clean
+.PHONY: help run serve test $(AIRFLOW_2)-tests $(AIRFLOW_3)-tests faults check bench classic environments packages clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -52,9 +52,11 @@ serve: ## the webserver alone, in the foreground; AIRFLOW=, PORT=, TOKEN=, HOME_
 
 test: packages ## every test, on both versions of Airflow
 	$(call need,$(ENVIRONMENTS))
-	$(call stage,server tests on Airflow 2.11,$(call python,$(AIRFLOW_2)) -m pytest -q tests/server tests/contract)
-	$(call stage,server tests on Airflow 3.3,$(call python,$(AIRFLOW_3)) -m pytest -q tests/server tests/contract)
+	+@$(MAKE) --no-print-directory -s -j2 --output-sync=target $(AIRFLOW_2)-tests $(AIRFLOW_3)-tests
 	$(call stage,client and live tests,$(call python,client) -m pytest -q tests/client tests/contract tests/live)
+
+$(AIRFLOW_2)-tests $(AIRFLOW_3)-tests: %-tests: # side by side, since each waits for processes most of its time
+	$(call stage,server tests on $*,$(call python,$*) -m pytest -q tests/server tests/contract)
 
 faults: packages ## of the live tests, those that kill processes, fill disks and take the store away
 	$(call need,$(ENVIRONMENTS))
