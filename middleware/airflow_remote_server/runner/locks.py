@@ -11,6 +11,8 @@ import os
 import time
 from pathlib import Path
 
+SOCKET = ".sock"
+
 OLD_SECONDS = 24 * 3600.0
 """Younger lock files are left alone: their process may be about to take them."""
 
@@ -59,15 +61,24 @@ def taken(path: Path) -> bool:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what processes that are no more have left beside their lock files.
+    """Remove what processes that are no more have left beside their lock files: sockets, and all that is old.
 
     :param folder: of lock files, and of other files whose names differ in the suffix
     """
     for lock in folder.glob("*.lock"):
         with contextlib.suppress(OSError):
-            if time.time() > lock.stat().st_mtime + OLD_SECONDS and not taken(lock):
+            old = time.time() > lock.stat().st_mtime + OLD_SECONDS
+            if not old and not lock.with_suffix(SOCKET).exists():
+                continue
+            held = take(lock)  # so that nobody comes to use them meanwhile
+            if held is None:
+                continue
+            try:
                 for path in folder.glob(f"{lock.stem}.*"):
-                    path.unlink()
+                    if old or path.suffix == SOCKET:
+                        path.unlink()
+            finally:
+                let_go(held)
 
 
 def start_ticks(pid: int) -> str:
