@@ -32,7 +32,7 @@ $(foreach name,$(ENVIRONMENTS),$(if $(filter-out $(CURDIR),$(shell cat .venv/$(n
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run serve test $(AIRFLOW_2)-tests $(AIRFLOW_3)-tests faults check bench classic environments packages clean
+.PHONY: help run serve test $(AIRFLOW_2)-tests $(AIRFLOW_3)-tests quick-server-tests quick-client-tests faults check bench classic environments packages clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -67,7 +67,12 @@ check: ## style, types and the quick tests; under a minute
 	$(call stage,ruff check,$(call python,client) -m ruff check -q)
 	$(call stage,ruff format,$(call python,client) -m ruff format -q --check)
 	$(call stage,mypy,$(call python,client) -m mypy --no-error-summary middleware client plugins examples)
+	+@$(MAKE) --no-print-directory -s -j2 --output-sync=target quick-server-tests quick-client-tests
+
+quick-server-tests: # side by side, as above
 	$(call stage,server tests,$(call python,$(AIRFLOW_3)) -m pytest -q -m "not slow" tests/server tests/contract)
+
+quick-client-tests:
 	$(call stage,client tests,$(call python,client) -m pytest -q -m "not slow" tests/client tests/contract)
 
 bench: ## the cost of the middleware, and commands over HTTP beside the local ones

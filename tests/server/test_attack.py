@@ -191,6 +191,7 @@ def inside(folder: Path) -> list[int]:
     return found
 
 
+@pytest.mark.slow
 def test_no_request_does_harm(
     target: Remote,
     home: Path,

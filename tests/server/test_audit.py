@@ -91,6 +91,7 @@ def test_what_came_of_it_is_told_in_a_word(holder: Any, audit: Any) -> None:
     assert audit(remote, result="refused", layer="policy")[-1]["command"] == "db shell {}"
 
 
+@pytest.mark.slow
 def test_a_stop_and_a_command_that_goes_on_are_noted(make_remote: Any, make_deed: Any, audit: Any) -> None:
     remote = make_remote()
     job_id = remote.begin(make_deed("wait"))
@@ -210,6 +211,7 @@ def test_only_so_much_is_kept_and_what_was_run_is_not_pushed_out(make_remote: An
     assert audit(remote) == []
 
 
+@pytest.mark.slow
 def test_a_locked_audit_delays_nothing_and_fails_nothing(
     make_remote: Any, audit: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -238,6 +238,7 @@ class Killed:
         return self.trace
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("there", [True, False])
 def test_a_deploy_that_is_killed_leaves_the_old_file_or_the_new(tmp_path: Path, there: bool) -> None:

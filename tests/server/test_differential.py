@@ -299,6 +299,7 @@ def run(endpoint: Endpoint, values: dict[str, Any], settings: Any, folder: Path)
             file.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(SERVER.endpoints))
 def test_a_command_line_means_the_same(
     name: str, folder: Path, make_settings: Any, monkeypatch: pytest.MonkeyPatch

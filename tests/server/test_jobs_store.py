@@ -260,6 +260,7 @@ def test_old_are_those_that_ended_long_ago_and_those_beyond_the_newest(jobs: Sto
     assert jobs.old("here", 250.0, 3, 10) == []
 
 
+@pytest.mark.slow
 def test_a_locked_database_is_waited_for(jobs: Store, lock: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(engine_module, "BUSY_SECONDS", 0.05)  # so that it is ours to try again
     first = job()
@@ -271,6 +272,7 @@ def test_a_locked_database_is_waited_for(jobs: Store, lock: Any, monkeypatch: An
     assert found.state is State.SUCCEEDED
 
 
+@pytest.mark.slow
 def test_a_database_that_is_locked_from_the_beginning_is_waited_for(
     url: str, lock: Any, monkeypatch: Any
 ) -> None:
@@ -296,6 +298,7 @@ def test_a_database_that_stays_locked_is_said(jobs: Store, lock: Any, monkeypatc
         jobs.finish(Job(**{**vars(first), "state": State.SUCCEEDED}), patience=0.2)
 
 
+@pytest.mark.slow
 def test_a_database_that_was_away_for_a_moment_has_lost_nothing(jobs: Store, tmp_path: Path) -> None:
     old, new = ended(jobs), job()
     files = sorted(tmp_path.glob("jobs.db*"))
@@ -311,6 +314,7 @@ def test_a_database_that_was_away_for_a_moment_has_lost_nothing(jobs: Store, tmp
     assert {found.id for found in jobs.find()} == {old.id, new.id}
 
 
+@pytest.mark.slow
 def test_a_database_that_was_emptied_is_begun_anew(
     jobs: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

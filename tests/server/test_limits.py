@@ -148,6 +148,7 @@ def test_a_token_has_only_so_many_requests_at_once(make_client: Any, tokens_file
     assert client.get(f"{API}/rest_api_plugin_version", headers=AUTH).status_code == 200
 
 
+@pytest.mark.slow
 def test_whatever_becomes_of_a_request_its_slot_is_free_again(make_client: Any, tokens_file: Any) -> None:
     tokens_file.write_text("")
     client = make_client(max_requests=1, tokens_file=tokens_file)

@@ -38,6 +38,7 @@ def test_the_catalogue_is_kept_by_its_etag(remote: Remote) -> None:
     assert remote("commands", **{"IF-NONE-MATCH": '"another"'}).status_code == 200
 
 
+@pytest.mark.slow
 def test_the_catalogue_is_made_without_a_warm_host(
     make_remote: Any, cold_state: Path, database: None
 ) -> None:
@@ -53,6 +54,7 @@ def test_a_catalogue_that_cannot_be_made_is_answered_with_503(make_remote: Any, 
     assert "cannot be read" in response.json["output"]
 
 
+@pytest.mark.slow
 def test_who_asks_again_does_not_have_airflow_imported_again(
     make_remote: Any, cold_state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
