@@ -125,7 +125,8 @@ class Catalogue:
     """All commands of a server.
 
     ``renamed`` are names of other Airflows, with today's; ``missing`` are groups and commands that this
-    Airflow could have, with what it needs for that.
+    Airflow could have, with what it needs for that; ``withheld`` says that there are commands that the token
+    may not run, and that are not told.
 
     :param document: as the server sent it
     :raises ValueError: when it cannot be understood; the message says why
@@ -139,6 +140,7 @@ class Catalogue:
                 f"format {str(document.get('format'))[:20]!r}, and this client knows {FORMAT} only"
             )
         self.airflow = shape.clean(shape.text(document, "airflow"))
+        self.withheld = document.get("withheld") is True
         self.renamed = {
             " ".join(name.split()): shape.clean(today)
             for name, today in shape.mapping(document, "renamed").items()

@@ -65,7 +65,7 @@ class LiveGroup(click.Group):
             if catalogue is not None:
                 told_why(catalogue, [*self._full.split(" "), *args])
             known = [] if catalogue is None else [word_of(name) for name in catalogue.children(self._full)]
-            raise unknown(ctx, args[0], known)
+            raise unknown(ctx, args[0], known, catalogue)
         return args[0], command, args[1:]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -170,11 +170,15 @@ def write_commands(catalogue: Catalogue, group: str, formatter: click.HelpFormat
                 formatter.write_dl(rows)
 
 
-def unknown(ctx: click.Context, word: str, names: Iterable[str]) -> click.UsageError:
+def unknown(
+    ctx: click.Context, word: str, names: Iterable[str], catalogue: Catalogue | None
+) -> click.UsageError:
     """The error for a word that means nothing, which names the nearest that does."""
     by_spelling = {name.replace("-", "_"): name for name in names}
     close = get_close_matches(word.replace("-", "_")[:100], by_spelling, n=1)
     hint = f"; did you mean {by_spelling[close[0]]!r}?" if close else ""
+    if catalogue is not None and catalogue.withheld:
+        hint += "; or this token may not run it, see airflow-remote whoami"
     return click.UsageError(f"no such command: {word[:100]!r}{hint}", ctx)
 
 

@@ -107,7 +107,7 @@ class Commands(click.Group):
         names = [*commands.spellings(), *OWN.values(), *(visible(catalogue) if catalogue is not None else [])]
         if catalogue is not None:
             told_why(catalogue, line)
-        error = unknown(ctx, line[0], names)
+        error = unknown(ctx, line[0], names, catalogue)
         failure = known.failure if known is not None and catalogue is None else None
         if isinstance(failure, UnsupportedError):
             return click.UsageError(f"{error.message} ({failure.message})", ctx)

@@ -191,6 +191,16 @@ def test_what_this_airflow_could_have_is_answered_with_what_it_needs(run, live, 
     assert ended.says() == f"this Airflow has no `{name}`: it needs {needed}"
 
 
+def test_of_a_command_that_is_not_told_it_is_said_that_the_token_may_not_run_it(run, stub):
+    stub.catalogue = {**commands(), "withheld": True}
+    run("--help")
+    for line in ("tasks clear d", "standalone"):
+        ended = run(*line.split())
+        assert ended.status == ExitStatus.USAGE
+        assert "no such command" in ended.says()
+        assert "or this token may not run it, see airflow-remote whoami" in ended.says()
+
+
 def test_what_the_server_says_of_another_airflow_is_the_same_status(run, live):
     said = envelope(status="ERROR", output="use db migrate", stdout=None, stderr=None, exit_code=None)
     live.at_first(answered(said, 501))

@@ -12,8 +12,10 @@
                    "asks": [{"argument": "password", "unless": ["use_random_password"]}],
                    "refused": ""}, ...],
      "renamed": {"dags backfill": "backfill create", ...},
-     "missing": {"celery": "a Celery executor ...", ...}}
+     "missing": {"celery": "a Celery executor ...", ...},
+     "withheld": false}
 
+A token that may not run everything is told only what it may run; ``withheld`` says that there is more.
 An argument is ``name`` (as a request has it), ``flags`` (its option strings; none for a positional one),
 ``off`` (of a flag with two forms the one for no), ``kind`` (``Kind``), ``nargs`` (as argparse has it),
 ``required``, ``repeatable``, ``choices``, ``default``, ``metavar``, ``help``, ``secret``, ``refused`` (why it
@@ -58,6 +60,7 @@ def document(
         "commands": [command(endpoint) for endpoint in endpoints],
         "renamed": dict(renamed),
         "missing": dict(missing),
+        "withheld": False,
     }
 
 

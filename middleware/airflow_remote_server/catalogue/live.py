@@ -93,7 +93,7 @@ class Live:
         if found is None:
             if len(made[1]) > MOST_PERMITS:
                 made = self._made = description, {ALL: made[1][ALL]}
-            found = made[1][permit] = marked(made[1][ALL], lambda command: self.refusal(command, permit))
+            found = made[1][permit] = allowed(made[1][ALL], lambda command: self.refusal(command, permit))
         return found
 
     def refusal(self, endpoint: Endpoint, permit: Permit) -> str:
@@ -101,19 +101,24 @@ class Live:
         return permit.refusal(endpoint.forms[0], endpoint.name, self._classic.get(endpoint.name, ()))[1]
 
 
-def marked(whole: Catalogue, refusal: Callable[[Endpoint], str]) -> Catalogue:
-    """A catalogue in which it is said what may not be run.
-
-    Refused commands stay in it: which ones there are is no secret, and so a client can say that one may not
-    be run, and why, instead of that there is none.
+def allowed(whole: Catalogue, refusal: Callable[[Endpoint], str]) -> Catalogue:
+    """A catalogue that tells only what may be run; and that there is more, where there is.
 
     :param whole: the catalogue of who may run everything
     :param refusal: tells why a command may not be run; "" when it may
     """
     said = json.loads(whole.text)
-    for command in said["commands"]:
-        command["refused"] = command["refused"] or refusal(whole.endpoints[command["name"]])
-    return replace(whole, **written(said))
+    commands = [
+        command
+        for command in said["commands"]
+        if not command["refused"] and not refusal(whole.endpoints[command["name"]])
+    ]
+    names = [command["name"] for command in commands]
+    groups = [
+        group for group in said["groups"] if any(name.startswith(f"{group['name']} ") for name in names)
+    ]
+    withheld = len(commands) < len(said["commands"])
+    return replace(whole, **written({**said, "groups": groups, "commands": commands, "withheld": withheld}))
 
 
 def written(said: dict[str, Any]) -> dict[str, Any]:
