@@ -66,6 +66,7 @@ check: ## style, types and the quick tests; under a minute
 	$(call need,client $(AIRFLOW_3))
 	$(call stage,ruff check,$(call python,client) -m ruff check -q)
 	$(call stage,ruff format,$(call python,client) -m ruff format -q --check)
+	$(call stage,bandit,$(call python,client) -m bandit -q -r -ll middleware client plugins)
 	$(call stage,mypy,$(call python,client) -m mypy --no-error-summary middleware client plugins examples)
 	+@$(MAKE) --no-print-directory -s -j2 --output-sync=target quick-server-tests quick-client-tests
 
