@@ -66,11 +66,13 @@ def test_a_service_that_cannot_start_says_so(remote: Remote) -> None:
     assert response.json["job"]["kind"] == "service"
 
 
+@pytest.mark.parametrize("how", ["as a daemon", "as a slow daemon"])
 @pytest.mark.parametrize("asked", [False, True])
 def test_what_a_service_leaves_behind_lives_on_only_where_that_was_asked_for(
-    make_remote: Any, cold_state: Path, monkeypatch: pytest.MonkeyPatch, asked: bool
+    make_remote: Any, cold_state: Path, monkeypatch: pytest.MonkeyPatch, asked: bool, how: str
 ) -> None:
-    monkeypatch.setenv("LOITER", "as a daemon")
+    """Also when it is still in the command's process group, or not yet the keeper's, as the command ends."""
+    monkeypatch.setenv("LOITER", how)
     remote = make_remote()
     said = remote("scheduler", "POST", data={"daemon": "true"} if asked else {}).json["job"]
     assert remote.end(said["id"])["exit_code"] == 0

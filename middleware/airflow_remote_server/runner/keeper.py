@@ -207,12 +207,15 @@ class Keeper:
                 if not kept.lives:
                     self._bury_adopted(kept)
                 continue
-            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if found is None:
                 continue
-            kept.signal(signal.SIGKILL)  # not reaped yet, so the number is still its own
+            goes_on = kept.daemon and (found.si_code, found.si_status) == (os.CLD_EXITED, 0)
+            if not goes_on:
+                kept.signal(signal.SIGKILL)  # not reaped yet, so the number is still its own
             _, status = os.waitpid(pid, 0)
             del self.running[pid]
-            if status == 0 and kept.daemon:
+            if goes_on:
                 self.offspring.spare(self.ours)
             self._tidy()
             self._ended(kept, os.waitstatus_to_exitcode(status))
@@ -228,9 +231,9 @@ class Keeper:
     def _bury_adopted(self, kept: Kept) -> None:
         """Note the end of a command that is not our child: nor is what it left behind."""
         del self.running[kept.pid]
-        if not start_ticks(kept.pid):  # or the number is another one's by now
-            kept.signal(signal.SIGKILL)
-        if not kept.daemon:
+        if not kept.daemon or kept.reason:
+            if not start_ticks(kept.pid):  # or the number is another one's by now
+                kept.signal(signal.SIGKILL)
             kill_known(kept.descendants)
         self._ended(kept, None)
 

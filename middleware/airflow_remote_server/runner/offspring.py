@@ -124,21 +124,23 @@ class Offspring:
     def __init__(self) -> None:
         gather_orphans()
         self._mine = os.getpid()
-        self._spared: set[int] = children(self._mine)
+        self._spared = {pid: start_ticks(pid) for pid in children(self._mine)}
         self.left = False
         """Whether some that were killed have not ended yet."""
 
     def _strangers(self, known: Collection[int]) -> set[int]:
-        found = children(self._mine)
-        self._spared &= found
-        return found - self._spared - set(known)
+        self._spared = {pid: ticks for pid, ticks in self._spared.items() if start_ticks(pid) == ticks}
+        return children(self._mine) - self._spared.keys() - set(known)
 
     def spare(self, known: Collection[int]) -> None:
-        """Let those that are there now stay, whoever started them.
+        """Let those that are there now stay, whoever started them, and what is below them: a daemon's parent
+        may not have ended yet.
 
         :param known: the keeper's commands
         """
-        self._spared |= self._strangers(known)
+        strangers = self._strangers(known)
+        self._spared.update({pid: start_ticks(pid) for pid in strangers})
+        self._spared.update(descendants(*strangers))
 
     def reap(self, known: Collection[int]) -> None:
         """Forget the ones that have ended by themselves.
