@@ -77,3 +77,25 @@ def test_a_connection_that_the_database_has_cut_is_made_anew(url: str) -> None:
         cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
         admin.execute(text(cut))
     assert store.get(job(30).id) is not None
+
+
+def test_the_audit_is_there_as_well(url: str, make_remote: Any) -> None:
+    remote = make_remote(jobs_url=url)
+    assert remote("trigger_dag", query_string={"dag": "x"}).status_code == 400
+    assert remote("jobs/no-such-job").status_code == 404
+    entries = remote("audit", query_string={"command": "trigger*"}).json["audit"]
+    assert [(entry["name"], entry["result"], entry["principal"]) for entry in entries] == [
+        ("trigger_dag", "invalid", "token")
+    ]
+
+
+def test_a_locked_audit_delays_a_request_no_longer_than_it_says(url: str, make_remote: Any) -> None:
+    remote = make_remote(jobs_url=url)
+    remote("trigger_dag", query_string={"dag": "x"})
+    holder = Store(url)
+
+    def ask(connection: Any) -> int:
+        connection.exec_driver_sql("LOCK TABLE airflow_remote_audit IN ACCESS EXCLUSIVE MODE")
+        return int(remote("trigger_dag", query_string={"dag": "y"}).status_code)
+
+    assert holder.do(ask) == 400
