@@ -1,4 +1,4 @@
-# Everything here works on a fresh checkout with Python 3.11, pip and make: what a target needs, it makes first.
+# Every target works on a fresh checkout with Python 3.11, pip and make. It first builds what it depends on.
 
 ifndef PYTHON
 PYTHON := $(shell command -v python3.11 || command -v python3)
@@ -10,106 +10,183 @@ WAY ?= plugin
 AIRFLOW_2 := airflow-2.11
 AIRFLOW_3 := airflow-3.3
 ENVIRONMENTS := $(AIRFLOW_2) $(AIRFLOW_3) client
-CHOSEN := $(AIRFLOW_$(strip $(AIRFLOW)))
-ifndef CHOSEN
-$(error AIRFLOW must be 2 or 3, not '$(AIRFLOW)')
-endif
+CHOSEN = $(or $(AIRFLOW_$(strip $(AIRFLOW))),$(error AIRFLOW must be 2 or 3, not '$(AIRFLOW)'))
 
 python = .venv/$(1)/bin/python
 
-# $(call need,ENVIRONMENT...): install those that are not there yet, side by side. The lock lets two makes in one
-# checkout share the work. Where there is no flock, there is no lock.
+# An environment links to the checkout that it was made in, so its marker names that checkout.
+CHECKOUT := $(shell printf %s '$(CURDIR)' | cksum | cut -d' ' -f1)
+
+# $(call need,ENVIRONMENT...): install missing environments in parallel. The lock keeps two makes in one checkout from
+# installing the same environment. Systems without flock have no lock.
 LOCK := $(if $(shell command -v flock),flock -o)
 need = +@mkdir -p .venv && $(if $(LOCK),$(LOCK) .venv/.lock) \
-	$(MAKE) --no-print-directory -s -j3 $(foreach name,$(1),.venv/$(name)/.installed)
+	$(MAKE) --no-print-directory -s -j3 $(foreach name,$(1),.venv/$(name)/.installed-$(CHECKOUT))
 
-# $(call stage,TITLE,COMMAND): run one part of a test run, and say which one failed.
+# uv installs an environment in seconds, pip in a minute. uv comes from PyPI, into its own directory. If it cannot be
+# installed, pip is used.
+UV = $(shell command -v uv || ls .venv/uv/bin/uv 2>/dev/null)
+# $(call install,NAME,ARGUMENTS): uv does not read pip's configuration, so if uv fails, pip tries.
+install = $(if $(UV),$(UV) pip install -q --python $(call python,$(1)) $(2) 2>/dev/null ||) \
+	$(call python,$(1)) -m pip install -qq --disable-pip-version-check $(2)
+
+# $(call stage,TITLE,COMMAND): run one part of a test run, and report it if it fails.
 stage = @echo "== $(1)"; $(2) || { status=$$?; echo "FAILED: $(1)" >&2; exit $$status; }
-
-# An environment that came along from another folder imports the code of that folder: complete it again here.
-$(foreach name,$(ENVIRONMENTS),$(if $(filter-out $(CURDIR),$(shell cat .venv/$(name)/.installed 2>/dev/null)),\
-	$(shell rm -f .venv/$(name)/.installed)))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run serve test $(AIRFLOW_2)-tests $(AIRFLOW_3)-tests quick-server-tests quick-client-tests faults check bench classic environments packages clean
+.PHONY: help run serve test matrix matrix-2 matrix-3 smoke smoke-2.10.5 smoke-3.1.8 $(AIRFLOW_2)-tests $(AIRFLOW_3)-tests quick-server-tests quick-client-tests faults check lint check-js coverage dist bench docs classic environments packages clean
 
-help: ## show this list
+help: ## show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
-	@echo "  Variables: AIRFLOW=2|3 (default 3), PORT=8080, ONCE=1, TOKEN=..., HOME_DIR=..., WAY=plugin|entrypoint|gunicorn|code"
+	@echo "  Variables: AIRFLOW=2|3 (default 3; releases for matrix), PORT=8080, ONCE=1, TOKEN=..., HOME_DIR=..., WAY=plugin|entrypoint|gunicorn|code"
 
-run: ## a real webserver and the main job on it; AIRFLOW=, PORT=; ONCE=1 ends by itself
+run: ## start a webserver and trigger a DAG over HTTP; AIRFLOW=, PORT=; ONCE=1 exits afterward
 	$(call need,client $(CHOSEN))
 	@exec $(call python,client) examples/demo.py --airflow-python $(call python,$(CHOSEN)) --port "$(PORT)" \
 		$(if $(filter-out 0,$(ONCE)),--once)
 
 serve: export TOKEN := $(TOKEN)
 serve: export HOME_DIR := $(HOME_DIR)
-serve: ## the webserver alone, in the foreground; AIRFLOW=, PORT=, TOKEN=, HOME_DIR=, WAY=
+serve: ## run a webserver in the foreground; AIRFLOW=, PORT=, TOKEN=, HOME_DIR=, WAY=
 	$(call need,$(CHOSEN))
 	@exec $(call python,$(CHOSEN)) examples/serve.py --port "$(PORT)" --way "$(WAY)" \
 		$(if $(TOKEN),--token="$$TOKEN") $(if $(HOME_DIR),--home="$$HOME_DIR")
 
-test: packages ## every test, on both versions of Airflow
+test: packages ## run all tests on Airflow 2.11 and 3.3
 	$(call need,$(ENVIRONMENTS))
 	+@$(MAKE) --no-print-directory -s -j2 --output-sync=target $(AIRFLOW_2)-tests $(AIRFLOW_3)-tests
 	$(call stage,client and live tests,$(call python,client) -m pytest -q tests/client tests/contract tests/live)
 
-$(AIRFLOW_2)-tests $(AIRFLOW_3)-tests: %-tests: # side by side, since each waits for processes most of its time
+$(AIRFLOW_2)-tests $(AIRFLOW_3)-tests: %-tests: # run in parallel, since they mostly wait for processes
 	$(call stage,server tests on $*,$(call python,$*) -m pytest -q tests/server tests/contract)
 
-faults: packages ## of the live tests, those that kill processes, fill disks and take the store away
+matrix: packages ## test every supported release of Airflow; AIRFLOW=2.10.5,3.1.8 tests only these
+	$(call need,$(ENVIRONMENTS))
+ifneq ($(origin AIRFLOW),command line)
+	@rm -rf test-results/matrix
+	+@status=0; $(MAKE) --no-print-directory -s -k -j2 --output-sync=target matrix-2 matrix-3 || status=$$?; \
+		$(call python,client) tests/matrix/table.py docs/reference/compatibility.md && exit $$status
+	$(call need,client-oldest)
+	$(call stage,the oldest libraries of the client,$(call python,client-oldest) -m pytest -q -m "not slow" tests/client)
+else
+	$(call stage,matrix,$(call python,client) -m pytest -q tests/matrix/test_release.py --airflow "$(AIRFLOW)")
+endif
+
+matrix-2 matrix-3: matrix-%: # the releases of one major version, then the other tests of that version
+	$(call stage,releases of Airflow $*,$(call python,client) -m pytest -q tests/matrix --major $*)
+
+smoke: packages ## test two more releases: 2.10.5 and 3.1.8
+	$(call need,$(ENVIRONMENTS))
+	+@$(MAKE) --no-print-directory -s -j2 --output-sync=target smoke-2.10.5 smoke-3.1.8
+
+smoke-2.10.5 smoke-3.1.8: smoke-%:
+	$(call stage,Airflow $*,$(call python,client) -m pytest -q tests/matrix/test_release.py --airflow $*)
+
+faults: packages ## run the live tests that kill processes, fill disks and remove the database
 	$(call need,$(ENVIRONMENTS))
 	$(call stage,faults,$(call python,client) -m pytest -q -m fault tests/live)
 
-check: ## style, types and the quick tests; under a minute
+check: lint ## check style, types and imports, and run the quick tests; under a minute
+	+@$(MAKE) --no-print-directory -s -j2 --output-sync=target quick-server-tests quick-client-tests
+
+lint: ## check style, types and imports between modules
 	$(call need,client $(AIRFLOW_3))
 	$(call stage,ruff check,$(call python,client) -m ruff check -q)
 	$(call stage,ruff format,$(call python,client) -m ruff format -q --check)
 	$(call stage,bandit,$(call python,client) -m bandit -q -r -ll middleware client plugins)
-	$(call stage,mypy,$(call python,client) -m mypy --no-error-summary middleware client plugins examples)
-	+@$(MAKE) --no-print-directory -s -j2 --output-sync=target quick-server-tests quick-client-tests
+	$(call stage,mypy,$(call python,client) -m mypy --no-error-summary)
+	$(call stage,mypy on the tests of the server,MYPYPATH=tests/server $(call python,client) -m mypy --no-error-summary tests/server)
+	$(call stage,import-linter,.venv/client/bin/lint-imports >.venv/.imports || { cat .venv/.imports >&2; false; })
+	+@$(MAKE) --no-print-directory -s check-js
 
-quick-server-tests: # side by side, as above
+check-js: node_modules/.installed # check the style and types of the page's JavaScript
+	$(call stage,JavaScript,npm run --silent check)
+
+node_modules/.installed: package.json package-lock.json
+	+@command -v npm >/dev/null || $(MAKE) --no-print-directory -s packages
+	@echo "installing node_modules" >&2
+	@npm ci --loglevel=error
+	@touch $@
+
+quick-server-tests: # run in parallel, as above
 	$(call stage,server tests,$(call python,$(AIRFLOW_3)) -m pytest -q -m "not slow" tests/server tests/contract)
 
 quick-client-tests:
 	$(call stage,client tests,$(call python,client) -m pytest -q -m "not slow" tests/client tests/contract)
 
-bench: ## the cost of the middleware, and commands over HTTP beside the local ones
+coverage: ## measure branch coverage, including subprocesses; fails if it decreases
+	$(call need,client $(AIRFLOW_3))
+	@rm -rf test-results/coverage && mkdir -p test-results/coverage
+	$(call stage,server tests,$(call measured,server,$(AIRFLOW_3)) -m "not slow" tests/server tests/contract)
+	$(call stage,slow tests of deploys,$(call measured,deploy,$(AIRFLOW_3)) -m slow tests/server/deploy)
+	$(call stage,client tests,$(call measured,client,client) -m "not slow" tests/client tests/contract)
+	@$(call python,client) -m coverage combine -q --data-file=test-results/coverage/all $(foreach part,server deploy client,test-results/coverage/$(part).*)
+	$(call stage,coverage,$(call python,client) -m coverage report --data-file=test-results/coverage/all)
+
+# $(call measured,NAME,ENVIRONMENT): run pytest, and write its coverage to test-results/coverage/NAME.*.
+measured = COVERAGE_FILE=test-results/coverage/$(1) $(call python,$(2)) -m coverage run -m pytest -q
+
+dist: ## build the sdist and the wheel, check both, and install each into a new environment
+	$(call need,client package)
+	$(call stage,packaging,$(call python,client) -m pytest -q tests/packaging)
+
+bench: ## measure the middleware's overhead, and compare remote with local commands
 	$(call need,$(ENVIRONMENTS))
 	@exec $(call python,client) benchmarks/run.py $(if $(WRITE),--write "$(WRITE)")
 
-classic: ## write the client's table of classic commands anew, from the server's
-	$(call need,$(AIRFLOW_3))
-	@$(call python,$(AIRFLOW_3)) -m airflow_remote_server.catalogue.export > client/airflow_remote/classic.json
+docs: ## build the documentation in docs/_build/html; warnings are errors
+	$(call need,docs)
+	@$(call python,docs) -m sphinx -E -q -W --keep-going -n -j auto -d docs/_build/doctrees docs docs/_build/html
+	@echo "docs/_build/html/index.html"
 
-environments: ## all virtual environments, without doing anything in them
+classic: ## update the client's table of classic commands from the server's
+	$(call need,$(AIRFLOW_3))
+	@$(call python,$(AIRFLOW_3)) -m airflow_remote_server.catalog.export > client/airflow_remote/catalog/classic.json
+
+environments: ## create all virtual environments
 	$(call need,$(ENVIRONMENTS))
 
-# --no-deps: the file is the complete, exact list. The project itself goes in last, as a link to this checkout; one
-# at a time, because its metadata is built in the checkout.
-.venv/%/.installed: requirements/%.txt setup.py
-	@echo "installing .venv/$* (takes a minute, once)" >&2
+# --no-deps: the requirements file is complete and exact. The project is installed last, in editable mode, and in one
+# environment at a time, because its metadata is built in the checkout.
+.venv/%/.installed-$(CHECKOUT): requirements/%.txt pyproject.toml setup.py client/airflow_remote/_version.py | .venv/uv/.tried
+	@echo "installing .venv/$*" >&2
 	@test -x $(call python,$*) || $(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' || { \
-		echo "this needs Python 3.11 (3.10 to 3.12 may do); name one with PYTHON=..." >&2; exit 1; }
-	@# Debian's Python may come without ensurepip; then the pip outside fills the environment.
-	@test -x $(call python,$*) || $(PYTHON) -m venv .venv/$* >/dev/null 2>&1 || \
-		$(PYTHON) -m venv --clear --without-pip .venv/$*
+		echo "Python 3.11 is needed (3.10 and 3.12 may work); set PYTHON=..." >&2; exit 1; }
+	@# Debian's Python may lack ensurepip. Then the pip outside installs into the environment.
+	@test -x $(call python,$*) || $(if $(UV),$(UV) venv -q --seed --python $(PYTHON) .venv/$*,false) || \
+		$(PYTHON) -m venv .venv/$* >/dev/null 2>&1 || $(PYTHON) -m venv --clear --without-pip .venv/$*
 	@$(call python,$*) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m pip -qq --python $(call python,$*) install pip
-	@$(call python,$*) -m pip install -qq --disable-pip-version-check --no-deps -r requirements/$*.txt
-	@$(if $(LOCK),$(LOCK) .venv/.lock-project) $(call python,$*) -m pip install -qq --disable-pip-version-check \
-		--no-deps --no-build-isolation -e .
+	@$(call install,$*,--no-deps -r requirements/$*.txt)
+	@$(if $(LOCK),exec 9>.venv/.lock-project && flock 9;) $(call install,$*,--no-deps --no-build-isolation -e .)
 	@$(call python,$*) -m pip check >/dev/null || $(call python,$*) -m pip check
-	@echo "$(CURDIR)" > $@
+	@rm -f .venv/$*/.installed* && touch $@
 
-packages: # Debian's: chromium, which the tests of the page drive, and PostgreSQL, for jobs in a shared database
+.venv/uv/.tried:
+	@mkdir -p $(@D)
+	@command -v uv >/dev/null || { $(PYTHON) -m venv .venv/uv && .venv/uv/bin/python -m pip install -qq \
+		--disable-pip-version-check --retries 1 --timeout 15 uv; } >/dev/null 2>&1 || \
+		echo "uv could not be installed; using pip, which is slower" >&2
+	@touch $@
+
+packages: # Debian packages: chromium for the page's tests, PostgreSQL, nginx and systemd for the deployment guides, Node.js
 	@missing=; \
 		command -v chromium >/dev/null || missing=chromium; \
 		ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
+		PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || missing="$$missing nginx-light"; \
+		command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
+		command -v node >/dev/null || missing="$$missing nodejs"; \
+		command -v npm >/dev/null || missing="$$missing npm"; \
 		test -z "$$missing" || { \
-		echo "installing $$missing (once)"; \
-		sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+		echo "the tests need Debian's $$missing" >&2; \
+		sudo=; \
+		if [ "$$(id -u)" != 0 ]; then \
+			sudo=sudo; \
+			if [ -z "$$CI" ]; then \
+				printf 'Install it with sudo apt-get? [y/N] ' >&2; read -r answer; \
+				case "$$answer" in [yY]*) ;; *) exit 1 ;; esac; \
+			fi; \
+		fi; \
 		log=$$(mktemp); \
 		{ $$sudo apt-get update -q && $$sudo env DEBIAN_FRONTEND=noninteractive \
 			apt-get install -y -q --no-install-recommends $$missing; } </dev/null >"$$log" 2>&1 || { \
@@ -117,6 +194,6 @@ packages: # Debian's: chromium, which the tests of the page drive, and PostgreSQ
 			rm -f "$$log"; exit 1; }; \
 		rm -f "$$log"; }
 
-clean: ## remove what builds and tools leave behind; the environments stay (rm -r .venv removes them)
-	@rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis test-results
+clean: ## remove build and tool output, but not the environments (rm -r .venv removes them)
+	@rm -rf build dist docs/_build docs/reference/generated *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis test-results
 	@find . -path ./.venv -prune -o -path ./.git -prune -o -name __pycache__ -type d -exec rm -rf {} +

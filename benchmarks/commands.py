@@ -1,4 +1,4 @@
-"""Commands through HTTP, one client, beside the same commands run locally."""
+"""Compare commands over HTTP from one client with the same local commands."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from servers import DAG, compare
 
 if TYPE_CHECKING:
+    import requests
     from servers import Server
 
 COMMANDS: tuple[tuple[str, dict[str, str], list[str]], ...] = (
@@ -22,34 +23,39 @@ COMMANDS: tuple[tuple[str, dict[str, str], list[str]], ...] = (
     ("trigger_dag", {"dag_id": DAG}, ["dags", "trigger", "--output=json", DAG]),
     ("dag_state", {"dag_id": DAG, "execution_date": "2024-01-01"}, ["dags", "state", DAG, "2024-01-01"]),
 )
-"""Endpoint, its arguments, and the same command for the local ``airflow``."""
+"""The endpoint, its arguments, and the same command for the local ``airflow``."""
 
-MORE = 5
-"""Requests for each local command: they are short, so one alone says little."""
+REPETITIONS = 5
+"""The number of requests for each local command; one alone is too short to measure."""
 
 
 def measure(server: Server, rounds: int) -> str:
-    """A table of the commands, both ways in turns.
+    """Measure the commands over HTTP and locally, in turns, and return a table.
 
-    :param server: to ask
-    :param rounds: to take the median of
+    :param server: the server to measure
+    :param rounds: the number of rounds, of which the median counts
     """
     session, rows = server.session(), []
     for endpoint, arguments, argv in COMMANDS:
-        server.ask(session, endpoint, arguments)  # what a command imports, the host learns at its first run
-        ours, theirs = [], []
-        for _ in range(rounds):
-            one, two = compare(
-                lambda: [server.ask(session, endpoint, arguments) for _ in range(MORE)],  # noqa: B023 - at once
-                lambda: server.run_locally(argv),  # noqa: B023
-                1,
-            )
-            ours.append(one / MORE)
-            theirs.append(two)
-        ours.sort()
-        theirs.sort()
-        one, two = ours[rounds // 2], theirs[rounds // 2]
+        server.run_remotely(session, endpoint, arguments)  # teaches the fork server the command's imports
+        one, two = compare_command(server, session, (endpoint, arguments, argv), rounds)
         rows.append(f"| `{' '.join(argv[:2])}` | {one * 1000:.0f} ms | {two:.2f} s | **{two / one:.0f}x** |")
         print(f"{server.version} {rows[-1]}", file=sys.stderr, flush=True)
     head = "| command | through HTTP | local `airflow` | faster by |\n|---|---|---|---|\n"
     return head + "\n".join(rows)
+
+
+def compare_command(
+    server: Server, session: requests.Session, command: tuple[str, dict[str, str], list[str]], rounds: int
+) -> tuple[float, float]:
+    """Return the median seconds of a command over HTTP, and of the same local command.
+
+    :param command: an item of :data:`COMMANDS`
+    """
+    endpoint, arguments, argv = command
+    remote, local = compare(
+        lambda: [server.run_remotely(session, endpoint, arguments) for _ in range(REPETITIONS)],
+        lambda: server.run_locally(argv),
+        rounds,
+    )
+    return remote / REPETITIONS, local

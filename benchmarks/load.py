@@ -1,4 +1,4 @@
-"""Eight clients at once, mixed commands, beside eight loops of the local command line."""
+"""Compare eight concurrent clients with eight loops of the local command line."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 CLIENTS = 8
 MIX = [command for command in COMMANDS if command[0] != "list_tasks"]
-"""`tasks list` parses every DAG file, so it would measure that."""
+"""`tasks list` is left out: it parses every DAG file, which would dominate its time."""
 
 
 def measure(server: Server, duration: float) -> str:
-    """A table of both sides.
+    """Measure both sides, and return a table.
 
-    :param server: to ask
-    :param duration: seconds for each side
+    :param server: the server to measure
+    :param duration: the seconds for each side
     """
 
     def remote(number: int) -> Callable[[], None]:
@@ -32,7 +32,7 @@ def measure(server: Server, duration: float) -> str:
 
         def one() -> None:
             endpoint, arguments, _ = next(mix)
-            server.ask(session, endpoint, arguments)
+            server.run_remotely(session, endpoint, arguments)
 
         return one
 
@@ -56,9 +56,9 @@ def measure(server: Server, duration: float) -> str:
 
 
 def loops(make: Callable[[int], Callable[[], None]], duration: float) -> tuple[list[float], int, float]:
-    """Run something in eight threads, again and again.
+    """Run a function repeatedly in eight threads.
 
-    :param make: what a thread runs, from its number
+    :param make: returns the function of a thread, given its number
     :param duration: seconds
     :returns: seconds of each run that did not fail, how many failed, and seconds of all
     """
@@ -71,7 +71,7 @@ def loops(make: Callable[[int], Callable[[], None]], duration: float) -> tuple[l
             began = time.perf_counter()
             try:
                 run()
-            except (SystemExit, Exception) as error:  # counted, whatever it is
+            except (SystemExit, Exception) as error:  # noqa: BLE001 - any failure counts
                 next(failures)
                 print(f"failed: {error}", file=sys.stderr, flush=True)
             else:
@@ -79,5 +79,5 @@ def loops(make: Callable[[int], Callable[[], None]], duration: float) -> tuple[l
         return times
 
     with ThreadPoolExecutor(CLIENTS) as pool:
-        times = [found for each in pool.map(loop, range(CLIENTS)) for found in each]
+        times = [time_ for each in pool.map(loop, range(CLIENTS)) for time_ in each]
     return times, next(failures), time.perf_counter() - start

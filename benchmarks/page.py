@@ -1,4 +1,4 @@
-"""How soon the page can be used in Chromium, with 250 commands listed."""
+"""Measure when the page is usable in Chromium, with 250 commands listed."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ COMMANDS = 250
 ROUNDS = 9
 PREPARATION = """
 sessionStorage.setItem("airflow-remote-token", TOKEN);
-// As many commands as are wanted, whatever this Airflow has.
+// The same number of commands for every Airflow.
 const json = Response.prototype.json;
 Response.prototype.json = async function () {
-  const said = await json.call(this), own = said.commands?.filter((command) => !command.hidden);
+  const data = await json.call(this), own = data.commands?.filter((command) => !command.hidden);
   if (own) for (let n = 0; own.length < COUNT; n += 1) own.push({ ...own[n], name: `${own[n].name}-${n}` });
-  return own ? { ...said, commands: own } : said;
+  return own ? { ...data, commands: own } : data;
 };
 const look = () => {
   if (document.querySelectorAll("#live li").length < COUNT) requestAnimationFrame(look);
@@ -40,14 +40,14 @@ SEARCH = """() => {
 
 
 def measure(server: Server) -> str:
-    """How long it takes until all commands are listed, and to search them; and how large the page is."""
+    """Measure the time to list and to search all commands, and the size of the page; return a table."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--headless", "--no-sandbox", "--disable-gpu"]
         )
-        found = [visit(browser, server) for _ in range(ROUNDS)]
+        visits = [visit(browser, server) for _ in range(ROUNDS)]
         browser.close()
-    ready, search, size = (statistics.median(values) for values in zip(*found, strict=True))
+    ready, search, size = (statistics.median(values) for values in zip(*visits, strict=True))
     return (
         f"| the page with {COMMANDS} commands: usable after | a search | first view |\n|---|---|---|\n"
         f"| {ready:.0f} ms | {search:.0f} ms | {size / 1000:.0f} kB |"
@@ -55,11 +55,11 @@ def measure(server: Server) -> str:
 
 
 def visit(browser: Browser, server: Server) -> tuple[float, float, float]:
-    """One visit, with nothing kept of those before: milliseconds, milliseconds, bytes."""
+    """Visit the page with an empty cache; return milliseconds, milliseconds and bytes."""
     answers: list[Response] = []
     context = browser.new_context()
     page = context.new_page()
-    page.on("response", lambda answer: answers.append(answer))  # a method of C takes no mark
+    page.on("response", lambda answer: answers.append(answer))  # Playwright cannot mark a C method
     page.add_init_script(PREPARATION.replace("TOKEN", json.dumps(TOKEN)).replace("COUNT", str(COMMANDS)))
     page.goto(server.url)
     page.wait_for_selector(f"#live li >> nth={COMMANDS - 1}", state="attached")

@@ -1,4 +1,4 @@
-"""Benchmarks: what the middleware costs, and commands over HTTP beside the same commands run locally.
+"""Measure the cost of the middleware, and compare commands over HTTP with local commands.
 
 Run by ``make bench``. Both sides are measured in one run, in turns, on a real server; medians are shown, and
 ratios, which say more than seconds on a machine that does other things as well.
@@ -17,30 +17,31 @@ import load
 import memory
 import page
 import peers
+import program
 from servers import AIRFLOWS, ROOT, server
-
-import client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 HEADER = """# Benchmarks
 
-Written by `make bench WRITE=docs/benchmarks.md`: medians of one run on a 2-core machine, SQLite, both sides
-in turns.
+`make bench WRITE=docs/reference/benchmarks.md` writes this page. The figures are medians of one run on a
+2-core machine with SQLite. The two sides of each comparison take turns.
 
-What a command still costs is the copying of pages that it writes to after the fork (4000 to 8000 of
-about 5 µs each), the work in Airflow's database, and on Airflow 3.3 imports and statements that only its
-first use makes; Airflow's own REST API has none of that, since it answers in the process that it is in.
-The tests' environments have the cncf.kubernetes provider: with it, Airflow 2.11 imports the Kubernetes
-client with its exceptions, in every process, which is most of its first column. Without that provider
-the host has about 156 MB.
+The remaining cost of a command has three parts: copying the memory pages that it writes to after the fork
+(4000 to 8000 pages of about 5 µs each), the work in Airflow's database, and, on Airflow 3.3, imports and
+statements that happen only at first use. Airflow's own REST API has none of these costs, because it answers
+in the process that receives the request.
+
+The test environments contain the cncf.kubernetes provider. With it, Airflow 2.11 imports the Kubernetes
+client and its exceptions in every process, which accounts for most of the first column of its memory table.
+Without this provider, the fork server needs about 156 MB.
 
 """
 
 
 def main() -> None:
-    """Measure, print, and write the tables where it was asked for."""
+    """Run the benchmarks, and print the tables or write them to a file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="rounds to take the median of")
     parser.add_argument("--seconds", type=float, default=60, help="how long eight clients run")
@@ -51,7 +52,7 @@ def main() -> None:
     for version in [options.only] if options.only else AIRFLOWS:
         with server(version) as running:
             parts.append(f"## Airflow {version}\n\n{commands.measure(running, options.rounds)}")
-            parts.append(client.measure(running, options.rounds))
+            parts.append(program.measure(running, options.rounds))
             parts.append(peers.measure(running))
             parts.append(memory.measure(running))
             parts.append(page.measure(running))
@@ -63,7 +64,7 @@ def main() -> None:
 
 
 def pass_through() -> str:
-    """What a request that is not ours pays for the middleware, in microseconds."""
+    """Measure what the middleware adds to a request for another path; return a table."""
     sys.path.insert(0, str(ROOT / "middleware"))
     from airflow_remote_server import RestApiMiddleware
 
@@ -82,7 +83,7 @@ def pass_through() -> str:
 
 
 def microseconds(call: Callable[[], object]) -> float:
-    """Microseconds that a call takes; the least of several, since nothing can make it faster than it is."""
+    """Return the microseconds of a call: the minimum of several runs, which has the least noise."""
     return min(timeit.repeat(call, number=100_000, repeat=7)) * 10
 
 

@@ -1,4 +1,4 @@
-"""A real webserver to measure, and the local command line beside it."""
+"""Start a real webserver to measure, and run local commands beside it."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ TOKEN = secrets.token_urlsafe(24)
 DAG = "hello_remote"
 
 ENVIRONMENT = {"AIRFLOW__API__AUTH_BACKENDS": "airflow.api.auth.backend.basic_auth"}
-"""For Airflow 2's own REST API, which is compared as well."""
+"""Settings for Airflow 2's own REST API, which is also measured."""
 
 
 @dataclass(frozen=True)
 class Server:
     """A webserver with the middleware.
 
-    :param version: of Airflow
-    :param url: of the API, with a slash at its end
+    :param version: the version of Airflow
+    :param url: the URL of the API, with a final slash
     :param home: its AIRFLOW_HOME
     """
 
@@ -42,19 +42,21 @@ class Server:
 
     @property
     def airflow_url(self) -> str:
-        """The webserver's own address."""
+        """Return the address of the webserver."""
         return self.url.removesuffix("/admin/rest_api/")
 
     def session(self) -> requests.Session:
-        """A connection that is kept, with the token."""
+        """Return a session with the token, which keeps its connection."""
         session = requests.Session()
         session.headers["rest-api-plugin-http-token"] = TOKEN
         return session
 
-    def ask(self, session: requests.Session, endpoint: str, arguments: dict[str, str]) -> dict[str, Any]:
-        """Run a command over HTTP; it must succeed.
+    def run_remotely(
+        self, session: requests.Session, endpoint: str, arguments: dict[str, str]
+    ) -> dict[str, Any]:
+        """Run a command, which must succeed, over HTTP.
 
-        :raises SystemExit: when it does not
+        :raises SystemExit: if it fails
         """
         response = session.post(f"{self.url}api/v1.0/{endpoint}", json=arguments, timeout=120)
         if response.status_code != 200:
@@ -63,7 +65,7 @@ class Server:
         return answer
 
     def run_locally(self, argv: list[str]) -> None:
-        """Run the same command by the local ``airflow``; it must succeed."""
+        """Run a command, which must succeed, with the local ``airflow``."""
         subprocess.run(
             [str(AIRFLOWS[self.version].with_name("airflow")), *argv],
             env={**os.environ, **ENVIRONMENT, "AIRFLOW_HOME": str(self.home)},
@@ -75,9 +77,9 @@ class Server:
 
 @contextmanager
 def server(version: str) -> Iterator[Server]:
-    """A real webserver on a throw-away home.
+    """Start a real webserver in a temporary home.
 
-    :param version: of Airflow
+    :param version: the version of Airflow
     """
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         argv = [
@@ -102,13 +104,13 @@ def server(version: str) -> Iterator[Server]:
 
 
 def seconds(call: Callable[[], object]) -> float:
-    """Seconds that a call takes."""
+    """Return the seconds that a call takes."""
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
 
 
 def compare(first: Callable[[], object], second: Callable[[], object], rounds: int) -> tuple[float, float]:
-    """Median seconds of two calls, made in turns."""
+    """Return the median seconds of two calls, made in turns."""
     times = [(seconds(first), seconds(second)) for _ in range(rounds)]
     return statistics.median(one for one, _ in times), statistics.median(two for _, two in times)

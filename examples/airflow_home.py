@@ -1,4 +1,4 @@
-"""An AIRFLOW_HOME to try things on: its settings, and all that a server in it needs.
+"""Prepare an AIRFLOW_HOME for examples: its settings, its files and its database.
 
 ``serve.py`` writes the settings, and runs this file as a program of its own for the rest::
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PLUGIN = ROOT / "plugins" / "rest_api_plugin.py"
 DAG = ROOT / "examples" / "dags" / "hello_remote.py"
 
-ADMIN = [  # who can log in to Airflow 2's pages; Airflow 3 needs no login here
+ADMIN = [  # the user of Airflow 2's pages; Airflow 3 needs no login here
     "--username=admin",
     "--password=admin",
     "--role=Admin",
@@ -47,10 +47,9 @@ app = RestApiAsgiMiddleware(airflow_app)
 
 
 def write_airflow_cfg(home: Path, major: int) -> None:
-    """Write the settings of a new home; one that has an airflow.cfg keeps it.
+    """Write the settings of a new home; an existing airflow.cfg is kept.
 
-    A file rather than variables: the secrets of a kept home must last, and Airflow itself lets the caller's
-    variables win over it.
+    This is a file, since the secrets must last as long as the home. The caller's variables override it.
     """
     path = home / "airflow.cfg"
     if path.exists():
@@ -65,7 +64,7 @@ def write_airflow_cfg(home: Path, major: int) -> None:
         sections["api_auth"] = {"jwt_secret": secrets.token_hex(32)}
     config = configparser.ConfigParser(interpolation=None)
     config.read_dict(sections)
-    # Complete or absent, and readable to its owner only: it holds secrets.
+    # Atomic, and readable only by its owner, since it holds secrets.
     draft = home / f".airflow.cfg.{os.getpid()}"
     draft.touch(mode=0o600)
     with draft.open("w", encoding="utf-8") as file:
@@ -74,9 +73,9 @@ def write_airflow_cfg(home: Path, major: int) -> None:
 
 
 def prepare(way: str) -> None:
-    """Make the home ready: files in place, database migrated, DAGs known. Runs in the server's environment.
+    """Copy the files, migrate the database and load the DAGs, in the server's environment.
 
-    One Python start does it all: Airflow's own commands, called in the process that imported them.
+    Airflow's own commands run in this process, which saves the start of another Python for each.
     """
     home = Path(os.environ["AIRFLOW_HOME"])
     from airflow.cli import cli_parser
@@ -98,14 +97,14 @@ def prepare(way: str) -> None:
 
 
 def copy_dag(folder: Path) -> None:
-    """Put hello_remote into the DAGs folder, unless it is there: it may have been edited or deployed."""
+    """Copy hello_remote into the DAGs folder, unless it exists: it may have been edited or deployed."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / DAG.name).exists():
         shutil.copy(DAG, folder)
 
 
 def place_plugin(home: Path, folder: Path, way: str) -> None:
-    """Put the drop-in file into the plugins folder, or take it out of this home for the other ways in."""
+    """Copy the plugin file into the plugins folder, or remove it for the other installation methods."""
     if way == "plugin":
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(PLUGIN, folder)
@@ -114,7 +113,7 @@ def place_plugin(home: Path, folder: Path, way: str) -> None:
 
 
 def write_webserver_config(home: Path, way: str) -> None:
-    """Write Airflow 2's webserver_config.py: its default content, then the plain-code way in if chosen."""
+    """Write Airflow 2's webserver_config.py: its defaults, and the code for the method ``code``."""
     from airflow.configuration import conf, write_webserver_configuration_if_needed
 
     write_webserver_configuration_if_needed(conf)

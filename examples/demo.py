@@ -1,4 +1,4 @@
-"""Show the main job: start a real webserver, then drive Airflow with ``airflow-remote`` from outside.
+"""Start a real webserver, and run Airflow commands on it with ``airflow-remote``.
 
 ``make run`` runs it with the Python of the client's environment, which has no Airflow in it.
 """
@@ -25,7 +25,7 @@ COMMANDS = (
 
 
 class Interrupted(Exception):
-    """Raised when the user, or the system, ends the demonstration."""
+    """Raised if the user or the system stops the demonstration."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
     except Interrupted:
         return 0
     finally:
-        # The user may press Ctrl-C once more; the clean-up is worth the seconds it takes.
+        # A second Ctrl-C must not interrupt the cleanup.
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, signal.SIG_IGN)
         if server is not None:
@@ -67,28 +67,28 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 
 
 def interrupt(signum: int, frame: FrameType | None) -> None:
-    """Leave whatever is being waited for."""
+    """Interrupt the current wait."""
     raise Interrupted
 
 
 def start_server(python: Path, port: str, token: str) -> subprocess.Popen[str]:
-    """Start examples/serve.py; its log stays in its home, its errors come through."""
+    """Start examples/serve.py; its log stays in its home, and its errors are shown."""
     print("starting Airflow, which takes some seconds ...", flush=True)
     return subprocess.Popen(
         [str(python), str(SERVE), "--port", port, "--quiet"],
         env={
             **os.environ,
             TOKEN_VARIABLE: token,
-        },  # not an argument: those can be read by every user of a machine
+        },  # a variable, since every user of a machine can read arguments
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
-        start_new_session=True,  # a Ctrl-C is for this program, which ends the server in order
+        start_new_session=True,  # Ctrl-C reaches only this program, which then stops the server
     )
 
 
 def wait_until_ready(server: subprocess.Popen[str]) -> str | None:
-    """Return the page's URL from the server's ready line; None if it ended without one, having said why."""
+    """Return the page's URL from the server's ready line; None if the server reported an error."""
     assert server.stdout is not None  # noqa: S101 (for the type checker: stdout=PIPE above)
     for line in server.stdout:
         if line.startswith("ready: "):
@@ -97,7 +97,7 @@ def wait_until_ready(server: subprocess.Popen[str]) -> str | None:
 
 
 def demonstrate(url: str, token: str) -> int:
-    """Run the commands as a user would; return the exit code of the first that fails, or 0."""
+    """Run the commands; return the exit code of the first one that fails, or 0."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_REMOTE_")}
     env.update(AIRFLOW_REMOTE_URL=url, AIRFLOW_REMOTE_TOKEN=token, NO_PROXY="127.0.0.1")
     executables = Path(sys.executable).parent

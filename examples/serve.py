@@ -20,7 +20,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,71 +28,26 @@ import urllib.request
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import FrameType
 from typing import TextIO
 from urllib.parse import urlsplit
 
 import airflow_home
+from process_group import POLL, ProcessGroup, Stop
+from serve_options import parse_options
 
 PREPARATION = Path(__file__).resolve().with_name("airflow_home.py")
-WAYS = ("plugin", "entrypoint", "gunicorn", "code")
 TOKEN_VARIABLE = "AIRFLOW__WEBSERVER__REST_API_PLUGIN_EXPECTED_HTTP_TOKEN"  # noqa: S105 (a name, not a token)
 
 READY_TIMEOUT = 180.0  # seconds; a cold disk and a busy machine need most of a minute
-STOP_GRACE = 20.0  # seconds between SIGTERM and SIGKILL; a running request may finish
-POLL = 0.1  # seconds
 
 
 class ServeError(Exception):
-    """Raised when the server cannot be started; its text is what the user sees, in one line."""
-
-
-class Stop:
-    """A signal handler that only remembers that the end was asked for."""
-
-    def __init__(self) -> None:
-        self.requested = False
-
-    def __call__(self, signum: int, frame: FrameType | None) -> None:
-        """Remember; a second signal must not interrupt the cleaning up that the first one started."""
-        self.requested = True
-
-
-class ProcessGroup:
-    """A program in a session of its own, so that it can be ended with everything that it forked."""
-
-    def __init__(self, argv: list[str], env: dict[str, str], output: TextIO) -> None:
-        self._process = subprocess.Popen(
-            argv, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-        )
-
-    def exit_code(self) -> int | None:
-        """Return the exit code of the program itself, None while it runs."""
-        return self._process.poll()
-
-    def end(self) -> None:
-        """End every process of the group: politely, then by force."""
-        for signum, seconds in ((signal.SIGTERM, STOP_GRACE), (signal.SIGKILL, 5.0)):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signum)
-            deadline = time.monotonic() + seconds
-            while time.monotonic() < deadline:
-                if not self._alive():
-                    return
-                time.sleep(POLL)
-
-    def _alive(self) -> bool:
-        self._process.poll()  # reaps the leader, whose pid would keep the group in existence
-        try:
-            os.killpg(self._process.pid, 0)
-        except ProcessLookupError:
-            return False
-        return True
+    """Raised if the server cannot be started; the user sees its text, which is one line."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
-    options = parse(argv)
+    options = parse_options(argv)
     stop = Stop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, stop)
@@ -105,66 +59,9 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
-def parse(argv: list[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description="Start a real Airflow webserver, wrapped by the middleware, in a home of its own."
-    )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument(
-        "--port", type=port_number, default=8080, help="port, 0 for any free one (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--token", type=not_empty, help="token that clients must send (default: none is configured)"
-    )
-    parser.add_argument(
-        "--home", type=not_empty, help="AIRFLOW_HOME to keep and reuse (default: a throw-away folder)"
-    )
-    parser.add_argument(
-        "--way", choices=WAYS, default="plugin", help="how the middleware gets in (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--base-path", type=base_path, help="path in front of Airflow's own, for example /air"
-    )
-    parser.add_argument("--workers", type=positive, help="number of web worker processes")
-    parser.add_argument("--quiet", action="store_true", help="write the server's log to HOME/server.log")
-    return parser.parse_args(argv)
-
-
-def port_number(text: str) -> int:
-    """Convert an argument to a TCP port."""
-    number = int(text) if text.isdecimal() else -1
-    if not 0 <= number <= 65535:
-        raise argparse.ArgumentTypeError(f"not a port: {text!r}")
-    return number
-
-
-def positive(text: str) -> int:
-    """Convert an argument to a number of at least 1."""
-    number = int(text) if text.isdecimal() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"not a number of at least 1: {text!r}")
-    return number
-
-
-def not_empty(text: str) -> str:
-    """Refuse an empty argument, which would otherwise pass for "not given"."""
-    if not text:
-        raise argparse.ArgumentTypeError("must not be empty")
-    return text
-
-
-def base_path(text: str) -> str:
-    """Convert an argument to a URL path that begins with a slash and does not end with one."""
-    path = text.rstrip("/")
-    if not path.startswith("/"):
-        raise argparse.ArgumentTypeError(f"must begin with a slash: {text!r}")
-    return path
-
-
 @contextlib.contextmanager
 def home_folder(kept: str | None) -> Iterator[Path]:
-    """Yield the AIRFLOW_HOME: the one to keep, or a new one that is removed at the end."""
+    """Yield the AIRFLOW_HOME: the given one, or a temporary one."""
     if kept is not None:
         home = Path(kept).absolute()
         try:
@@ -177,13 +74,13 @@ def home_folder(kept: str | None) -> Iterator[Path]:
     try:
         yield home
     finally:
-        # A command that outlives its server may still write; the second pass gets what it left.
+        # A command that outlives its server may still write; the second pass removes that.
         shutil.rmtree(home, ignore_errors=True)
         shutil.rmtree(home, ignore_errors=True)
 
 
 def serve(options: argparse.Namespace, home: Path, stop: Stop) -> int:
-    """Prepare the home, run the server in it until the end is asked for, return the exit code."""
+    """Prepare the home, run the server in it until a stop is requested, and return the exit code."""
     airflow = airflow_version()
     major = int(airflow.partition(".")[0])
     if options.way == "plugin" and not airflow_home.PLUGIN.exists():
@@ -230,7 +127,7 @@ def free_port(host: str, port: int) -> int:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-            # Listening too: to be bound does not exclude a listener that allows others beside it.
+            # Listen, too: a listener that shares its port does not prevent the bind alone.
             probe.listen(1)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
@@ -246,11 +143,11 @@ def url_of(host: str, port: int) -> str:
 
 
 def environment(options: argparse.Namespace, home: Path, major: int, port: int) -> dict[str, str]:
-    """Return the environment of the server: the caller's, and what the options ask for."""
+    """Return the environment of the server: the caller's variables and those of the options."""
     env = dict(os.environ)
     env["AIRFLOW_HOME"] = str(home)
     env["AIRFLOW_CONFIG"] = str(home / "airflow.cfg")
-    # Airflow 2 starts `airflow` and `gunicorn` by name in places; they must be those of this environment.
+    # In places, Airflow 2 starts `airflow` and `gunicorn` by name, which must be those of this environment.
     env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", os.defpath)])
     section = "WEBSERVER" if major == 2 else "API"
     if options.token is not None:
@@ -263,7 +160,7 @@ def environment(options: argparse.Namespace, home: Path, major: int, port: int) 
 
 
 def configured_base_path(env: dict[str, str], home: Path, major: int) -> str:
-    """Return the path that Airflow answers under, "" for none: from the environment or airflow.cfg."""
+    """Return the base path in the environment or airflow.cfg; "" if there is none."""
     section = "webserver" if major == 2 else "api"
     config = configparser.ConfigParser(interpolation=None)
     config.read(home / "airflow.cfg", encoding="utf-8")
@@ -273,10 +170,10 @@ def configured_base_path(env: dict[str, str], home: Path, major: int) -> str:
 
 
 def run_preparation(options: argparse.Namespace, home: Path, env: dict[str, str], stop: Stop) -> bool:
-    """Prepare the home in a process of its own; return False if the end was asked for meanwhile."""
+    """Prepare the home in a separate process; return False if a stop was requested meanwhile."""
     log = home / "prepare.log"
     argv = [sys.executable, str(PREPARATION), options.way]
-    # Two servers may share a kept home; they prepare it one after the other.
+    # Two servers may share a home; they prepare it one after the other.
     with (home / ".prepare.lock").open("w", encoding="utf-8") as lock:
         while not stop.requested:
             try:
@@ -307,11 +204,11 @@ def server_argv(options: argparse.Namespace, home: Path, major: int, port: int) 
     bind = f"[{options.host}]:{port}" if ":" in options.host else f"{options.host}:{port}"
     if options.way == "gunicorn":
         app = "airflow.www.app:cached_app()" if major == 2 else "airflow.api_fastapi.main:app"
-        config = "python:airflow_remote_server.integrations.gunicorn_config"
+        config = "python:airflow_remote_server.gunicorn_config"
         workers = ["--workers", str(options.workers)] if options.workers is not None else []
         return [*python, "gunicorn", "-c", config, "--bind", bind, *workers, app]
     if major == 2:
-        # One for each port, so that two servers can share a home. A left-over names a stranger's process.
+        # One for each port, so that two servers can share a home. An old file may name an unrelated process.
         pid_file = home / f"webserver-{port}.pid"
         pid_file.unlink(missing_ok=True)
         return [*python, "airflow", "webserver", "-H", options.host, "-p", str(port), "--pid", str(pid_file)]
@@ -324,7 +221,7 @@ def server_argv(options: argparse.Namespace, home: Path, major: int, port: int) 
 
 @contextlib.contextmanager
 def server_output(home: Path, quiet: bool) -> Iterator[TextIO]:
-    """Yield where the server writes to. Never our stdout, which carries the ready line alone."""
+    """Yield the file for the server's output. It is never our stdout, which carries only the ready line."""
     if quiet:
         with (home / "server.log").open("a", encoding="utf-8") as file:
             yield file
@@ -338,8 +235,8 @@ def health_path(major: int) -> str:
 
 
 def wait_until_answering(server: ProcessGroup, url: str, stop: Stop) -> bool:
-    """Wait for a good answer; return False if the server ended, or the end was asked for, before that."""
-    # A proxy is no way to one's own machine.
+    """Wait until the server is healthy; return False if it ended, or if a stop was requested."""
+    # A proxy must not get requests to this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + READY_TIMEOUT
     while server.exit_code() is None and not stop.requested:

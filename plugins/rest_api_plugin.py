@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 try:
-    from airflow_remote_server.integrations.plugin import RestApiPlugin  # noqa: F401 - Airflow finds it here
+    from airflow_remote_server.plugin import RestApiPlugin  # noqa: F401 - Airflow finds it here
 except ModuleNotFoundError as error:
     if error.name != "airflow_remote_server":
         raise

@@ -1,5 +1,7 @@
-"""The Airflow command line over HTTP: the client of ``airflow-remote``."""
+"""Run Airflow commands on a remote server over HTTP: the client package of ``airflow-remote``."""
 
 from __future__ import annotations
 
-__version__ = "0.1.0"
+from airflow_remote._version import __version__
+
+__all__ = ["__version__"]

@@ -1,4 +1,4 @@
-"""The Python API: run a command on a remote Airflow, and get what it printed.
+"""The Python API: run a command on a remote Airflow, and get its output.
 
 ::
 
@@ -19,43 +19,44 @@ import re
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Callable
 
-from airflow_remote.access import Access
-from airflow_remote.address import DEFAULT_URL
-from airflow_remote.body import encode
+from airflow_remote.api.access import AccessApi
+from airflow_remote.api.job import Job
+from airflow_remote.api.jobs import JobsApi, validate_job_id
+from airflow_remote.api.run import CommandRun, RunOptions
+from airflow_remote.catalog.classic import find_endpoint
+from airflow_remote.catalog.provider import fetch_catalog
 from airflow_remote.errors import AnsweredError, UnsupportedError, UnusableError
-from airflow_remote.jobs import Job
-from airflow_remote.progress import silent
-from airflow_remote.resources import Resources, checked_id
-from airflow_remote.result import Result
-from airflow_remote.running import Running, Wishes
-from airflow_remote.transport import DEFAULT_TIMEOUT, Request, Transport
+from airflow_remote.http.multipart import encode_arguments
+from airflow_remote.http.session import DEFAULT_TIMEOUT, Request, Session
+from airflow_remote.http.url import DEFAULT_URL
+from airflow_remote.local_files import no_progress
+from airflow_remote.models import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-    from airflow_remote.body import Value
-    from airflow_remote.catalogue import Catalogue
-    from airflow_remote.files import Export
-    from airflow_remote.progress import Progress
-    from airflow_remote.remote_files import RemoteFile
-    from airflow_remote.transcript import OnOutput
+    from airflow_remote.api.transcript import OnOutput
+    from airflow_remote.catalog.models import Catalog
+    from airflow_remote.http.multipart import Value
+    from airflow_remote.local_files import LocalTarget, Progress
+    from airflow_remote.models import RemoteFile
 
 __all__ = ["Client", "Job", "Result"]
 
-NAME = re.compile(r"[A-Za-z0-9_-]{1,100}( [A-Za-z0-9_-]{1,100}){0,4}")
+COMMAND_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}( [A-Za-z0-9_-]{1,100}){0,4}")
 
 
 class Client:
-    """A remote Airflow.
+    """A remote Airflow server.
 
-    :param url: the webserver, as ``https://host:8080`` or with the path of its ``base_url``
-    :param token: the API's token; None or "" to send none
-    :param timeout: seconds to wait for a sign of the server; a command may run longer
-    :param say: gets a line for the user when a connection was lost and something is tried again
-    :param progress: sees the blocks of files that are sent and fetched
-    :param heard: gets the ETag of the server's catalogue of commands, from every answer that names it
-    :raises UnusableError: when one of them cannot be used
+    :param url: URL of the webserver, such as ``https://host:8080`` or with the path of its ``base_url``
+    :param token: the API token; None or "" to send none
+    :param timeout: read timeout in seconds; does not limit the command
+    :param notify: is called with a line for the user before a retry
+    :param progress: reports the progress of uploads and downloads
+    :param on_catalog_etag: is called with the ETag of the server's catalog from every response that has one
+    :raises UnusableError: if one of them is invalid
     """
 
     def __init__(
@@ -63,17 +64,17 @@ class Client:
         url: str = DEFAULT_URL,
         token: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
-        say: Callable[[str], None] = lambda line: None,
-        progress: Progress = silent,
-        heard: Callable[[str], None] = lambda etag: None,
+        notify: Callable[[str], None] = lambda line: None,
+        progress: Progress = no_progress,
+        on_catalog_etag: Callable[[str], None] = lambda etag: None,
     ) -> None:
-        self._transport = Transport(url, token, timeout, heard)
-        self._say = say
+        self._session = Session(url, token, timeout, on_catalog_etag)
+        self._notify = notify
         self._progress = progress
 
     def __repr__(self) -> str:
-        """Without the token."""
-        return f"{type(self).__name__}({self._transport.base!r})"
+        """Show the URL but not the token."""
+        return f"{type(self).__name__}({self._session.base!r})"
 
     def run(
         self,
@@ -87,48 +88,48 @@ class Client:
         live: bool | None = None,
         **more: Value,
     ) -> Result:
-        """Run a command, and wait for its end, however long that takes; a service's start is its end.
+        """Run a command and wait for it to end, however long it takes; a service ends when it has started.
 
-        When the connection is lost it is tried again, some times. Nothing is run twice by that.
+        If the connection is lost, the request is retried a few times. Nothing runs twice.
 
-        :param name: a live command, as ``dags trigger``; or a classic one, as ``trigger_dag``
-        :param arguments: by name, as ``dag_id``; what is None is not sent, and a file to send is a ``Path``.
-            A file that a live command writes has a name only: see ``Result.files`` and ``Job.download``
-        :param wait: False to have the answer at once: ``Result.job`` is what goes on on the server
-        :param on_output: gets the name of a stream, ``stdout`` or ``stderr``, and a text, for all that the
-            command prints, as it comes
-        :param on_start: gets the command's job as soon as it is known, if that is before its end
-        :param live: for a name that both have, as ``version``; None means the classic one there
-        :param more: further arguments
-        :raises CommandFailedError: when the command ran and failed
-        :raises AnsweredError: when the server answers that it did not run it; the subclass says why
-        :raises UnreachableError: when there is no connection
-        :raises LostError: when there is no answer; the message says whether it may have been run, or goes on
-        :raises NotTheApiError: when something else answers at this URL
-        :raises UnusableError: when a name or value cannot be sent
-        :raises LocalFileError: when a file to send cannot be read
+        :param name: a live command, such as ``dags trigger``, or a classic one, such as ``trigger_dag``
+        :param arguments: values by name, such as ``dag_id``; None is not sent. A file to send is a ``Path``.
+            For a file that a live command writes, pass a name: see ``Result.files`` and ``Job.download``
+        :param wait: False to return at once: ``Result.job`` is the job that continues on the server
+        :param on_output: is called with a stream name, ``stdout`` or ``stderr``, and a text for each piece of
+            output
+        :param on_start: is called with the command's job if it is known before the command ends
+        :param live: True to choose the live command if a classic one has the same name, such as ``version``
+        :param more: more arguments
+        :raises CommandFailedError: if the command ran and failed
+        :raises AnsweredError: if the server did not run the command; the subclass says why
+        :raises UnreachableError: if there is no connection
+        :raises LostError: if there is no response; the message says if the command may have run
+        :raises NotTheApiError: if something else responds at this URL
+        :raises UnusableError: if a name or value cannot be sent
+        :raises LocalFileError: if a file to send cannot be read
         """
-        if not NAME.fullmatch(name):
-            raise UnusableError(f"{name[:80]!r} is not a command's name")
+        if not COMMAND_NAME.fullmatch(name):
+            raise UnusableError(f"{name[:80]!r} is not a valid command name")
 
-        def started(job: Mapping[str, Any]) -> None:
+        def report_start(job: Mapping[str, Any]) -> None:
             if on_start is not None:
                 on_start(self._job(job))
 
-        wishes = Wishes(wait, on_output, started if on_start is not None else None)
+        options = RunOptions(wait, on_output, report_start if on_start is not None else None)
         with ExitStack() as stack:
-            body, content_type = encode({**(arguments or {}), **more}, stack, self._progress)
-            connection = stack.enter_context(self._transport.connect())
-            request = Request("POST", _path(name, live), body=body, content_type=content_type)
-            return Running(connection, wishes, self._say)(request)
+            body, content_type = encode_arguments({**(arguments or {}), **more}, stack, self._progress)
+            connection = stack.enter_context(self._session.connect())
+            request = Request("POST", _command_path(name, live), body=body, content_type=content_type)
+            return CommandRun(connection, options, self._notify).execute(request)
 
     def submit(self, name: str, arguments: Mapping[str, Value] | None = None, /, **more: Value) -> Job:
-        """Have a command run, and do not wait for its end.
+        """Start a command without waiting for it to end.
 
-        :param name: and the further parameters as for ``run``
-        :returns: its job, whatever has become of it already
-        :raises UnsupportedError: when the server has answered without making a job of it
-        :raises RemoteError: as ``run``
+        :param name: this and the other parameters are those of ``run``
+        :returns: its job, which may have ended already
+        :raises UnsupportedError: if the server responded without creating a job
+        :raises RemoteError: see ``run``
         """
         try:
             result = self.run(name, {**(arguments or {}), **more}, wait=False)
@@ -137,109 +138,105 @@ class Client:
                 raise
             result = error.result
         if result.job is None:
-            raise UnsupportedError(f"the server makes no job of {name}, and has answered it", result)
+            raise UnsupportedError(f"the server responded to {name} without creating a job", result)
         return self._job(result.job)
 
-    def commands(self) -> Catalogue:
-        """All commands of the server's Airflow, as it describes them now.
+    def commands(self) -> Catalog:
+        """Return all commands of the server's Airflow, fetched now.
 
-        :raises UnsupportedError: when the server is older than such descriptions
-        :raises RemoteError: as ``run``
+        :raises UnsupportedError: if the server is too old to list its commands
+        :raises RemoteError: see ``run``
         """
-        from airflow_remote.known import fetch
-
-        answer = fetch(self._transport, "", self._transport.timeout)
-        assert answer is not None  # noqa: S101 (for the type checker: nothing was there that could still be right)
-        return answer[2]
+        fetched = fetch_catalog(self._session, "", self._session.timeout)
+        assert fetched is not None  # noqa: S101 (for the type checker: without an ETag there is no 304)
+        return fetched.catalog
 
     def job_of(self, result: Result) -> Job | None:
-        """The job of a result; None when it has none."""
+        """Return the job of a result; None if it has none."""
         return None if result.job is None else self._job(result.job)
 
-    def fetch(self, result: Result, file: RemoteFile, export: Export) -> None:
-        """Fetch a file that a command has written; ``Job.download`` is more convenient.
+    def fetch(self, result: Result, file: RemoteFile, target: LocalTarget) -> None:
+        """Download a file that a command wrote; ``Job.download`` is more convenient.
 
-        :param result: the command's
+        :param result: the result of the command
         :param file: one of ``result.files``
-        :param export: gets its content
-        :raises RemoteError: when it does not come
+        :param target: receives the content
+        :raises RemoteError: if the download fails
         """
         job = self.job_of(result)
         if job is None:
-            raise UnusableError("the result has no job, and so no files")
-        job.fetch(file, export)
+            raise UnusableError("the result has no job, so it has no files: pass that of a command that ran")
+        job.fetch(file, target)
 
     def job(self, job_id: str) -> Job:
-        """A job by its id.
+        """Return the job with an id.
 
-        :raises UnusableError: when that is none
-        :raises RemoteError: as ``Job.refresh``
+        :raises UnusableError: if the id is invalid
+        :raises RemoteError: see ``Job.refresh``
         """
-        return self._job({"id": checked_id(job_id)}).refresh()
+        return self._job({"id": validate_job_id(job_id)}).refresh()
 
     def jobs(self, *, state: Iterable[str] = (), command: str | None = None, limit: int = 50) -> list[Job]:
-        """Jobs, newest first.
+        """Return jobs, newest first.
 
-        :param state: in one of these states; in any when there are none
-        :param command: whose name or command line is or begins with this; ``*`` stands for any text
-        :param limit: at most so many
-        :raises ArgumentsError: for a state that there is not; and what ``Job.refresh`` raises
+        :param state: only jobs in one of these states; empty for any
+        :param command: only jobs with this name or command-line prefix; ``*`` stands for any text
+        :param limit: the maximum number of jobs to return
+        :raises ArgumentsError: for an unknown state; see also ``Job.refresh``
         """
-        found: list[Job] = []
+        jobs: list[Job] = []
         query = {"state": ",".join(state), "command": command}
         conditions = {name: text for name, text in query.items() if text}
         before: dict[str, str] = {}
-        with self._transport.connect() as connection:
-            resources = Resources(connection)
-            while len(found) < limit:
-                left = str(limit - len(found))
-                page, following = resources.list({**conditions, **before, "limit": left})
-                found += [self._job(job) for job in page]
-                if following is None or {"before": following} == before:
+        with self._session.connect() as connection:
+            jobs_api = JobsApi(connection)
+            while len(jobs) < limit:
+                left = str(limit - len(jobs))
+                page, next_page = jobs_api.list({**conditions, **before, "limit": left})
+                jobs += [self._job(job) for job in page]
+                if next_page is None or {"before": next_page} == before:
                     break
-                before = {"before": following}
-        return found[: max(0, limit)]
+                before = {"before": next_page}
+        return jobs[: max(0, limit)]
 
     def whoami(self, can: str | None = None) -> Mapping[str, Any]:
-        """Who the token is, and what it may do.
+        """Return the token's identity and permissions.
 
-        :param can: a command, perhaps with a DAG, as ``dags trigger my_dag``: the answer's ``can`` says
-            whether it may be run
-        :raises RemoteError: as ``run``
+        :param can: a command, optionally with a DAG id, such as ``dags trigger my_dag``; ``can`` in the
+            result says whether the token may run it
+        :raises RemoteError: see ``run``
         """
-        with self._transport.connect() as connection:
-            return Access(connection).whoami(can)
+        with self._session.connect() as connection:
+            return AccessApi(connection).whoami(can)
 
     def audit(self, *, limit: int = 50, **conditions: str | None) -> list[Mapping[str, Any]]:
-        """What was asked for on the server, newest first; for an admin without restrictions.
+        """Return the audit log, newest first; for an admin without restrictions.
 
-        :param limit: at most so many entries
+        :param limit: the maximum number of entries to return
         :param conditions: ``principal``, ``peer``, ``result``, ``layer``, ``job``, ``command``; None for any
-        :raises RemoteError: as ``run``
+        :raises RemoteError: see ``run``
         """
-        found: list[Mapping[str, Any]] = []
+        entries: list[Mapping[str, Any]] = []
         query = {name: text for name, text in conditions.items() if text}
-        with self._transport.connect() as connection:
-            access = Access(connection)
-            while len(found) < limit:
-                page, following = access.audit({**query, "limit": str(limit - len(found))})
-                found += page
-                if following is None or query.get("before") == following:
+        with self._session.connect() as connection:
+            access = AccessApi(connection)
+            while len(entries) < limit:
+                page, next_page = access.audit({**query, "limit": str(limit - len(entries))})
+                entries += page
+                if next_page is None or query.get("before") == next_page:
                     break
-                query["before"] = following
-        return found[: max(0, limit)]
+                query["before"] = next_page
+        return entries[: max(0, limit)]
 
     def _job(self, document: Mapping[str, Any]) -> Job:
-        return Job(self._transport, document, self._say, self._progress)
+        return Job(self._session, document, self._notify, self._progress)
 
 
-def _path(name: str, live: bool | None) -> str:
-    """Where a command is.
+def _command_path(name: str, live: bool | None) -> str:
+    """Return the path of a command.
 
-    :param live: whether it is a live one; None when the name says so
+    :param live: whether it is a live command; None to decide by the name
     """
     if live is None and " " not in name:
-        from airflow_remote.commands import find
-
-        live = find(name) is None
+        live = find_endpoint(name) is None
     return f"/api/v1.0/commands/{name.replace(' ', '/')}" if live or " " in name else f"/api/v1.0/{name}"

@@ -1,6 +1,6 @@
-"""What can go wrong, as exceptions that know the exit status they end ``airflow-remote`` with.
+"""The exceptions of this package, each with the exit status of ``airflow-remote``.
 
-Messages are one line, for people: what happened, and what to do next.
+A message is one line for the user: what happened and what to do next.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from airflow_remote.exit_status import ExitStatus
 
 if TYPE_CHECKING:
-    from airflow_remote.client import Result
+    from airflow_remote.models import Result
 
 
 class RemoteError(Exception):
@@ -25,35 +25,35 @@ class RemoteError(Exception):
         super().__init__(message)
         self.message = message
 
-    def add(self, more: str) -> None:
-        """Say more.
+    def append(self, text: str) -> None:
+        """Append a text to the message.
 
-        :param more: the rest of the line
+        :param text: the rest of the line
         """
-        self.message += more
+        self.message += text
         self.args = (self.message, *self.args[1:])
 
 
 class UnusableError(RemoteError):
-    """Raised before anything is sent, for a URL, token, time-out, name or value that cannot be used."""
+    """Raised before anything is sent, for an invalid URL, token, timeout, name or value."""
 
     exit_status = ExitStatus.USAGE
 
 
 class UnsupportedNameError(RemoteError):
-    """Raised before anything is sent, for a command that another Airflow has, but not the server's."""
+    """Raised before anything is sent, for a command that only other Airflow versions have."""
 
     exit_status = ExitStatus.UNSUPPORTED
 
 
 class LocalFileError(RemoteError):
-    """Raised when a file of this machine, or standard output, cannot be read or written."""
+    """Raised when a local file or standard output cannot be read or written."""
 
     exit_status = ExitStatus.LOCAL_FILE
 
 
 class ClosedPipeError(RemoteError):
-    """Raised when whoever read standard output or standard error has gone."""
+    """Raised when the reader of standard output or standard error has exited."""
 
     exit_status = ExitStatus.CLOSED_PIPE
 
@@ -65,24 +65,24 @@ class UnreachableError(RemoteError):
 
 
 class LostError(UnreachableError):
-    """Raised when a connection broke off, or gave no sign in time: what was asked may have been done."""
+    """Raised when a connection broke or timed out: the request may have been processed."""
 
 
 class NotTheApiError(RemoteError):
-    """Raised when something answered, but not as the API does: a login page, a proxy's error, a redirect."""
+    """Raised when the response is not from the API: a login page, a proxy error, a redirect."""
 
     exit_status = ExitStatus.NOT_THE_API
 
 
 class GatewayError(NotTheApiError):
-    """Raised when a proxy answers that the webserver behind it is down or slow."""
+    """Raised when a proxy reports that the webserver behind it is down or slow."""
 
 
 class AnsweredError(RemoteError):
-    """The base of all errors that the API itself answered with.
+    """The base of all errors reported by the API itself.
 
     :param message: one line for the user
-    :param result: the answer
+    :param result: the parsed response
     """
 
     def __init__(self, message: str, result: Result) -> None:
@@ -97,7 +97,7 @@ class ArgumentsError(AnsweredError):
 
 
 class RefusedError(AnsweredError):
-    """Raised when the token is missing or wrong, or another rule forbids it (401, 403)."""
+    """Raised when the token is missing or wrong, or another rule forbids the request (401, 403)."""
 
     exit_status = ExitStatus.REFUSED
 
@@ -109,20 +109,21 @@ class BusyError(AnsweredError):
 
 
 class UnsupportedError(AnsweredError):
-    """Raised when the server's Airflow does not have the command; the message names the nearest (501)."""
+    """Raised when the server's Airflow lacks the command; the message names the closest one (501)."""
 
     exit_status = ExitStatus.UNSUPPORTED
 
 
 class ServerError(AnsweredError):
-    """Raised when the server failed by a defect of its own (500)."""
+    """Raised when the server failed because of a bug (500)."""
 
     exit_status = ExitStatus.SERVER_ERROR
 
 
 class CommandFailedError(AnsweredError):
-    """Raised when the command ran and failed; ``result.exit_code`` is None when it was stopped, or is in
-    conflict with what is there (409, 422, and whatever has an exit code).
+    """Raised when the command ran and failed (409, 422, and any response with an exit code).
+
+    ``result.exit_code`` is None if the command was stopped, or conflicts with existing data.
     """
 
     exit_status = ExitStatus.FAILED
@@ -144,9 +145,9 @@ _BY_STATUS: dict[int, type[AnsweredError]] = {
 
 
 def for_http_status(status: int) -> type[AnsweredError]:
-    """The error that an HTTP status stands for.
+    """Return the exception class for an HTTP status.
 
-    :param status: of an answer that says ``ERROR``
+    :param status: HTTP status of a response whose ``status`` field is ``ERROR``
     """
     if status in _BY_STATUS:
         return _BY_STATUS[status]

@@ -8,8 +8,7 @@
 
 from __future__ import annotations
 
+from airflow_remote_server._version import __version__
 from airflow_remote_server.middleware import RestApiMiddleware
-
-__version__ = "0.1.0"
 
 __all__ = ["RestApiMiddleware", "__version__"]

@@ -1,4 +1,4 @@
-"""The ASGI form of the middleware, for the API server of Airflow 3: the same WSGI API, through a2wsgi."""
+"""The ASGI middleware, for the API server of Airflow 3: the same WSGI API, through a2wsgi."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from airflow_remote_server.middleware import PREFIX, LazyApi
+from airflow_remote_server.http.routing import PREFIX
+from airflow_remote_server.middleware import LazyApi
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-    from airflow_remote_server.settings import Settings
+    from airflow_remote_server.config.settings import Settings
+    from airflow_remote_server.missing_extra import MissingExtra
 
     Scope = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -22,14 +24,14 @@ if TYPE_CHECKING:
     AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 THREADS = 32
-"""Requests of the API at once in one server process; each waits for a command most of its time."""
+"""Concurrent API requests of one server process; most of the time, each waits for a command."""
 
 
 class RestApiAsgiMiddleware:
-    """Serve the Airflow command line below ``/admin/rest_api``; leave every other request alone.
+    """Serve the Airflow command line below ``/admin/rest_api``; pass every other request on.
 
     :param app: the ASGI application to wrap
-    :param settings: a configuration; by default it is read from Airflow's at the first request
+    :param settings: the configuration; None to read Airflow's at the first request
     """
 
     def __init__(self, app: AsgiApp, settings: Settings | None = None) -> None:
@@ -37,17 +39,20 @@ class RestApiAsgiMiddleware:
         self.api = LazyApi(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and PREFIX in scope["path"] and self.api.serves(*border(scope)):
-            await self.bridge(digestible(scope), self.whole(receive), send)
+        if scope["type"] == "http" and PREFIX in scope["path"] and self.api.serves(*split_scope(scope)):
+            await self.wsgi_bridge(normalize_scope(scope), self.limit_body(receive), send)
             return
         if scope["type"] == "lifespan":
-            self.api.prepare()  # the server starts
+            self.api.prepare()  # the server is starting
         await self.app(scope, receive, send)
 
-    def whole(self, receive: Receive) -> Receive:
-        """A body that is there whole, or whose reading fails.
+    def limit_body(self, receive: Receive) -> Receive:
+        """Make reading a body fail if the body is truncated or takes too long to arrive.
 
-        a2wsgi takes the end of a connection for the end of the body; half of one might be another command.
+        a2wsgi mistakes the end of a connection for the end of the body, and a truncated body might be another
+        command.
+
+        :param receive: the request's ``receive``
         """
         deadline = 0.0
 
@@ -63,36 +68,63 @@ class RestApiAsgiMiddleware:
         return next_part
 
     @cached_property
-    def bridge(self) -> AsgiApp:
-        """The API as an ASGI application."""
-        from a2wsgi import WSGIMiddleware
+    def wsgi_bridge(self) -> AsgiApp:
+        """Return the API as an ASGI application."""
+        try:
+            from a2wsgi import WSGIMiddleware
+        except ImportError as error:
+            from airflow_remote_server.missing_extra import MissingExtra
 
+            return missing_extra_app(MissingExtra(error))
         return WSGIMiddleware(self.wsgi, workers=THREADS)  # type: ignore[arg-type,return-value]
 
     def wsgi(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """The API, with what a2wsgi leaves out or gets wrong in the environ.
+        """Call the API after correcting what a2wsgi omits from the environ or gets wrong.
 
-        :param environ: its ``asgi.scope`` is the request
-        :param start_response: as PEP 3333 has it
+        :param environ: the WSGI environ; its ``asgi.scope`` is the request
+        :param start_response: as in PEP 3333
         """
-        script_name, path_info = border(environ["asgi.scope"])
-        environ["SCRIPT_NAME"] = script_name.encode().decode("latin-1")  # not the process's variable
+        script_name, path_info = split_scope(environ["asgi.scope"])
+        # a2wsgi takes SCRIPT_NAME from the process's environment.
+        environ["SCRIPT_NAME"] = script_name.encode().decode("latin-1")
         environ["PATH_INFO"] = path_info.encode().decode("latin-1")
-        environ["wsgi.input_terminated"] = True  # a chunked body has no length, and ends
+        environ["wsgi.input_terminated"] = True  # a chunked body has no length, but it ends
         return self.api.get()(environ, start_response)
 
 
-def border(scope: Scope) -> tuple[str, str]:
-    """SCRIPT_NAME and PATH_INFO of a request. ASGI's path includes root_path, but not every server's."""
+def missing_extra_app(missing: MissingExtra) -> AsgiApp:
+    """Return an ASGI application that responds to every request with 503.
+
+    :param missing: makes the response
+    """
+
+    async def app(scope: Scope, _: Receive, send: Send) -> None:
+        body, headers = missing.response()
+        raw = [(name.lower().encode(), value.encode()) for name, value in headers]
+        await send({"type": "http.response.start", "status": 503, "headers": raw})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    return app
+
+
+def split_scope(scope: Scope) -> tuple[str, str]:
+    """Return the SCRIPT_NAME and PATH_INFO of a request.
+
+    By the ASGI specification the path includes root_path, but some servers leave it out.
+
+    :param scope: the scope of the request
+    """
     root: str = scope.get("root_path", "")
     return root, scope["path"].removeprefix(root)
 
 
-def digestible(scope: Scope) -> Scope:
-    """A request as a2wsgi can take it.
+def normalize_scope(scope: Scope) -> Scope:
+    """Return a scope that a2wsgi handles correctly.
 
-    It takes the query for ASCII, which a client need not care about, and joins headers of one name: Airflow's
-    middleware for "everybody is admin" adds an Authorization of its own, behind the client's.
+    a2wsgi expects an ASCII query, and joins headers of one name. Airflow's middleware for
+    ``simple_auth_manager_all_admins`` adds an Authorization header of its own after the client's.
+
+    :param scope: the scope of the request
     """
     headers, seen = [], False
     for name, value in scope["headers"]:

@@ -1,6 +1,6 @@
-"""What the API refuses or cannot do, as exceptions that know their HTTP answer.
+"""Exceptions that carry their HTTP status.
 
-Messages are shown to users: one line that says what happened and what to do next.
+Users see the messages: one line that says what happened and what to do next.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import ClassVar
 
 
 class ApiError(Exception):
-    """The base of all that is answered with an error envelope.
+    """Base class of errors that become an error envelope.
 
     :param message: one line for the user
     :param headers: further response headers
@@ -17,7 +17,7 @@ class ApiError(Exception):
 
     status: ClassVar[int] = 500
     layer = ""
-    """What refused the request: ``token``, ``role``, ``DAG``, ``policy``, ...; "" when nothing did."""
+    """The rule that refused the request: ``token``, ``role``, ``DAG``, ``policy``, ...; "" if none did."""
 
     def __init__(self, message: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
@@ -26,32 +26,33 @@ class ApiError(Exception):
 
     @property
     def kind(self) -> str:
-        """The ``error.type`` of the envelope."""
+        """Return the ``error.type`` of the envelope."""
         return type(self).__name__
 
 
 class BadArguments(ApiError):
-    """Raised when a request's arguments cannot be accepted; nothing has been done."""
+    """Raised if the arguments of a request are invalid; nothing was run."""
 
     status = 400
 
 
 class AuthenticationFailed(ApiError):
-    """Raised when the token is missing or wrong. The seed's message, and no more.
+    """Raised if the token is missing or wrong, with the message of the 2016 plugin.
 
-    :param reason: for the log; who asks is not told
+    :param reason: for the log; the client does not see it
+    :param headers: further response headers
     """
 
     status = 403
     layer = "token"
 
-    def __init__(self, reason: str = "") -> None:
-        super().__init__("Token Authentication Failed")
+    def __init__(self, reason: str = "", headers: dict[str, str] | None = None) -> None:
+        super().__init__("Token Authentication Failed", headers)
         self.reason = reason
 
 
 class Refused(ApiError):
-    """Raised when a rule other than the token forbids the request; the message says which.
+    """Raised if a rule other than the token check forbids the request; the message names the rule.
 
     :param message: one line for the user
     :param headers: further response headers
@@ -66,66 +67,66 @@ class Refused(ApiError):
 
 
 class NotFound(ApiError):
-    """Raised for an endpoint, DAG, task, run, ... that does not exist."""
+    """Raised if an endpoint, DAG, task, run or job does not exist."""
 
     status = 404
 
 
 class MethodNotAllowed(ApiError):
-    """Raised for an HTTP method that a route does not have."""
+    """Raised if a route does not support the HTTP method."""
 
     status = 405
 
 
 class Conflict(ApiError):
-    """Raised when what is to be made is there already."""
+    """Raised if the object to create exists already, or is on another machine."""
 
     status = 409
 
 
 class TooSlow(ApiError):
-    """Raised when the body of a request does not come in time."""
+    """Raised if the body of a request does not arrive in time."""
 
     status = 408
 
 
 class TooLarge(ApiError):
-    """Raised when a request's body is over the limit."""
+    """Raised if the body of a request exceeds a limit."""
 
     status = 413
 
 
 class CommandFailed(ApiError):
-    """Raised when a command ran and failed for a reason of its own."""
+    """Raised if a command ran and failed."""
 
     status = 422
 
 
 class Busy(ApiError):
-    """Raised when as many commands run and wait as may; ``Retry-After`` says when to try again."""
+    """Raised if too many requests or commands are active; ``Retry-After`` says when to try again."""
 
     status = 429
 
 
 class HeadersTooLarge(ApiError):
-    """Raised when the headers of a request are over the limit (RFC 6585)."""
+    """Raised if the headers of a request exceed the limit (RFC 6585)."""
 
     status = 431
 
 
 class InternalError(ApiError):
-    """Raised for a defect of ours; the webserver's log has the traceback."""
+    """Raised for a defect of the API; the webserver's log has the traceback."""
 
     status = 500
 
 
 class NotInThisAirflow(ApiError):
-    """Raised for a command that the installed Airflow does not have; the message names the nearest."""
+    """Raised if the installed Airflow does not have a command; the message names the nearest one."""
 
     status = 501
 
 
 class Unavailable(ApiError):
-    """Raised when commands cannot be run now, as with a configuration that cannot be read."""
+    """Raised if commands cannot run now, for example because the configuration cannot be read."""
 
     status = 503

@@ -1,4 +1,4 @@
-"""The WSGI middleware: is the path ours? then the API, else the wrapped application. Nothing else."""
+"""The WSGI middleware: pass requests below the prefix to the API, and others to the wrapped application."""
 
 from __future__ import annotations
 
@@ -7,84 +7,73 @@ import threading
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from airflow_remote_server.http.routing import PREFIX, split_path
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from airflow_remote_server.api import Api
-    from airflow_remote_server.settings import Settings
-
-PREFIX = "/admin/rest_api"
-
-
-def split_path(script_name: str, path_info: str, base_path: str = "") -> tuple[str, str] | None:
-    """Split a request's path at the API's prefix.
-
-    The prefix may stand anywhere around the border of SCRIPT_NAME and PATH_INFO: outside Airflow's own
-    dispatcher the base path is still in PATH_INFO, inside it is in SCRIPT_NAME, and a front server may
-    have moved that border (gunicorn's SCRIPT_NAME header), so both are read as one path first.
-
-    :param script_name: SCRIPT_NAME of the WSGI environ (PEP 3333)
-    :param path_info: PATH_INFO of the WSGI environ
-    :param base_path: the path of Airflow's ``base_url``, without a trailing slash; "" when there is none
-    :returns: SCRIPT_NAME and PATH_INFO as the API sees them, or None when the path is not the API's
-    """
-    joined = script_name + path_info
-    for lead in {base_path: None, "": None}:
-        for outer, path in (("", joined), (script_name, path_info)):
-            head = lead + PREFIX
-            if path.startswith(head) and path[len(head) : len(head) + 1] in ("", "/"):
-                return outer + head, path[len(head) :]
-    return None
+    from airflow_remote_server.config.settings import Settings
+    from airflow_remote_server.http.app import Api
+    from airflow_remote_server.http.unavailable import UnavailableApp
+    from airflow_remote_server.missing_extra import MissingExtra
 
 
 class LazyApi:
-    """The API, made at the first request for it.
+    """Create the API when it is first needed.
 
-    Nothing is kept open by it before a command comes: gunicorn may make the middleware in its master process,
-    and fork the workers afterwards.
+    Until then, nothing is imported, read or opened: gunicorn may create the middleware in its master process
+    and fork the workers afterward.
 
-    :param settings: a configuration; None to read Airflow's
+    :param settings: the configuration; None to read Airflow's
     """
 
     def __init__(self, settings: Settings | None) -> None:
         self._settings = settings
         self._lock = threading.Lock()
-        self._api: Api | None = None
+        self._api: Api | UnavailableApp | MissingExtra | None = None
 
-    def get(self) -> Api:
-        """The application behind the prefix; one, whichever thread comes first."""
+    def get(self) -> Api | UnavailableApp | MissingExtra:
+        """Return the application behind the prefix; all threads get the same one."""
         if self._api is None:
             with self._lock:
                 return self._get()
         return self._api
 
     def prepare(self) -> None:
-        """Have the warm host started, so that the first command finds it."""
+        """Start the fork server ahead of the first command."""
         self.get().prepare()
 
-    def _get(self) -> Api:
-        from airflow_remote_server.api import Api
-
+    def _get(self) -> Api | UnavailableApp | MissingExtra:
         if self._api is None:
-            self._api = Api(self._settings)
+            try:
+                from airflow_remote_server.http.app import create_app
+            except ImportError as error:
+                from airflow_remote_server.missing_extra import MissingExtra, is_of_extra
+
+                if not is_of_extra(error):
+                    raise
+                self._api = MissingExtra(error)
+            else:
+                self._api = create_app(self._settings)
         return self._api
 
     @cached_property
     def base_path(self) -> str:
-        """The path that Airflow is served at."""
+        """Return the path at which Airflow is served."""
         if self._settings is not None:
             return self._settings.base_path
-        from airflow_remote_server.settings import SettingsError, base_path
+        from airflow_remote_server.config.reader import read_base_path
+        from airflow_remote_server.config.settings import SettingsError
 
         try:
-            return base_path()
+            return read_base_path()
         except SettingsError:
-            return ""  # the API says what is wrong
+            return ""  # the API logs what is wrong
 
     def serves(self, script_name: str, path_info: str) -> bool:
-        """Tell whether a request is the API's.
+        """Return whether a request is for the API.
 
         :param script_name: SCRIPT_NAME of the WSGI environ (PEP 3333)
         :param path_info: PATH_INFO of the WSGI environ
@@ -93,17 +82,17 @@ class LazyApi:
 
 
 class RestApiMiddleware:
-    """Serve the Airflow command line below ``/admin/rest_api``; leave every other request alone.
+    """Serve the Airflow command line below ``/admin/rest_api``; pass every other request on.
 
     :param app: the WSGI application to wrap
-    :param settings: a configuration; by default it is read from Airflow's at the first request
+    :param settings: the configuration; None to read Airflow's at the first request
     """
 
     def __init__(self, app: WSGIApplication, settings: Settings | None = None) -> None:
         self.app = app
         self.api = LazyApi(settings)
         if os.environ.get("SERVER_SOFTWARE", "").startswith("gunicorn"):
-            # A webserver starts. Airflow 2 makes its web application in some commands as well.
+            # This is a webserver. Some commands of Airflow 2 create the web application as well.
             self.api.prepare()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

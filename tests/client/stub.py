@@ -1,4 +1,4 @@
-"""A server on loopback that answers as it is told to, and notes what it was asked."""
+"""A stub of the server: it sends the responses that a test sets, and records the requests."""
 
 from __future__ import annotations
 
@@ -8,70 +8,22 @@ import socket
 import socketserver
 import threading
 import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Callable
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
+from client.responses import JOB_ID, envelope, event_response, file_entries, job, json_response, not_found
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-JOB_ID = "0660e40a747b87628e537139a49c9fd0"
-EVENTS = "application/x-ndjson"
-
-SEED = {
-    "airflow_cmd": "airflow version",
-    "arguments": {},
-    "call_time": "Tue, 29 Nov 2016 14:22:26 GMT",
-    "output": "1.7.0",
-    "response_time": "Tue, 29 Nov 2016 14:22:29 GMT",
-    "status": "OK",
-}
-
-
-def envelope(**fields: Any) -> dict[str, Any]:
-    """An answer like a command's, with other fields where some are given."""
-    said = {**SEED, "http_response_code": 200, "stdout": "1.7.0\n", "stderr": "", "exit_code": 0, **fields}
-    return {name: value for name, value in said.items() if value is not None}
-
-
-def job(**fields: Any) -> dict[str, Any]:
-    """A job as the API shows it, with other fields where some are given."""
-    url = f"/admin/rest_api/api/v1.0/jobs/{JOB_ID}"
-    return {"id": JOB_ID, "state": "running", "kind": "command", "url": url, **fields}
-
-
-def files_of(files: dict[str, bytes]) -> list[dict[str, Any]]:
-    """Files as envelopes and jobs tell them."""
-    return [
-        {"name": name, "size": len(data), "url": f"{job()['url']}/files/{name}"}
-        for name, data in files.items()
-    ]
-
-
-def event(**said: Any) -> bytes:
-    """A line of a stream of events."""
-    return json.dumps(said).encode() + b"\n"
-
-
-STARTED = event(event="started", job=job())
-UNFINISHED = event(event="unfinished", job=job())
-
-
-def printed(text: str, stream: str = "stdout") -> bytes:
-    """The event for what a command prints."""
-    return event(event="output", stream=stream, data=text)
-
-
-def finished(**fields: Any) -> bytes:
-    """The last event of a stream."""
-    return event(event="finished", envelope=envelope(**fields))
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
 @dataclass
-class Recorded:
-    """A request that came."""
+class RecordedRequest:
+    """A request that the stub has received."""
 
     method: str
     path: str
@@ -82,299 +34,216 @@ class Recorded:
 
     @property
     def name(self) -> str:
+        """Return the last segment of the path."""
         return self.path.rpartition("/")[2]
 
 
-class Quiet(WSGIRequestHandler):
-    """Without a log."""
+class QuietRequestHandler(WSGIRequestHandler):
+    """A request handler that logs nothing."""
 
     def log(self, type: str, message: str, *args: Any) -> None:
-        pass
+        """Discard a message."""
 
 
 @dataclass
 class Stub:
-    """The server: what it answers, and what has come.
+    """The stub of the server.
 
-    ``catalogue`` is what it has for live commands; None for a server that is older than these.
-    ``asked`` are the requests for it, which are not among the other ``requests``.
+    :param requests: all requests except those for the catalog
+    :param request_arrived: set by each of these requests
+    :param may_respond: clear it to hold back ``response``
+    :param response: body, status and headers of the response to all requests
+    :param next_responses: used before ``response``, one for each request
+    :param job: answers all requests for jobs, if there is one
+    :param catalog: the list of live commands; None for a server that is too old to have one
+    :param catalog_requests: the requests for it
+    :param catalog_response: sent instead of the catalog, if set
     """
 
     url: str = ""
-    requests: list[Recorded] = field(default_factory=list)
-    arrived: threading.Event = field(default_factory=threading.Event)
-    released: threading.Event = field(default_factory=threading.Event)
+    requests: list[RecordedRequest] = field(default_factory=list)
+    request_arrived: threading.Event = field(default_factory=threading.Event)
+    may_respond: threading.Event = field(default_factory=threading.Event)
     response: tuple[bytes, int, dict[str, str]] = (b"", 200, {})
-    first: list[Callable[[Recorded], Response | None]] = field(default_factory=list)
+    next_responses: list[Callable[[RecordedRequest], Response | None]] = field(default_factory=list)
     job: FakeJob | None = None
-    catalogue: Any = None
-    asked: list[Recorded] = field(default_factory=list)
-    refusal: Response | None = None
+    catalog: Any = None
+    catalog_requests: list[RecordedRequest] = field(default_factory=list)
+    catalog_response: Response | None = None
 
     def reset(self) -> None:
-        self.catalogue = self.refusal = None
-        self.asked.clear()
+        """Forget all requests, and send a success to each command."""
+        self.catalog = self.catalog_response = None
+        self.catalog_requests.clear()
         self.requests.clear()
-        self.first.clear()
+        self.next_responses.clear()
         self.job = None
-        self.arrived.clear()
-        self.released.set()
-        self.answer(envelope())
+        self.request_arrived.clear()
+        self.may_respond.set()
+        self.respond(envelope())
 
-    def answer(
+    def respond(
         self,
         body: Any,
         status: int = 200,
         headers: dict[str, str] | None = None,
         kind: str = "application/json",
     ) -> None:
-        """Set the answer to all requests from now on: bytes as they are, all else as JSON."""
+        """Set the response to all further requests.
+
+        :param body: bytes, or a document to send as JSON
+        :param status: HTTP status
+        :param headers: more headers
+        :param kind: media type
+        """
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.response = data, status, {"Content-Type": kind, **(headers or {})}
 
-    def __call__(self, environ: Any, start_response: Any) -> Any:
+    def respond_next(self, *responses: Response | None) -> None:
+        """Set the responses to the next requests for commands; None closes the connection."""
+        self.next_responses += [lambda request, response=response: response for response in responses]  # type: ignore[misc]
+
+    def stream(self, *lines: bytes) -> None:
+        """Set the response to the next request: a stream of events."""
+        self.respond_next(event_response(lines))
+
+    def requests_named(self, name: str) -> list[RecordedRequest]:
+        """Return the requests whose path ends with a name."""
+        return [request for request in self.requests if request.name == name]
+
+    @property
+    def request(self) -> RecordedRequest:
+        """Return the only request; fail if there are more or none."""
+        [request] = self.requests
+        return request
+
+    @property
+    def etag(self) -> str:
+        """Return the ETag of the catalog, with its quotes."""
+        return f'"{zlib.crc32(json.dumps(self.catalog).encode()):x}"'
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         with Request(environ) as request:
-            recorded = self.note(request)
+            recorded = self._record(request)
         if recorded.path.endswith("/api/v1.0/commands"):
-            self.asked.append(self.requests.pop())
-            return self.described(recorded)(environ, start_response)
-        self.arrived.set()
+            self.catalog_requests.append(self.requests.pop())
+            return self._catalog_reply(recorded)(environ, start_response)
+        self.request_arrived.set()
+        response: Response | None
         if self.job is not None and "/jobs" in recorded.path:
-            response = self.job(recorded)
-        elif self.first:
-            response = self.first.pop(0)(recorded)
+            response = self.job.respond(recorded)
+        elif self.next_responses:
+            response = self.next_responses.pop(0)(recorded)
         else:
-            self.released.wait(60)
+            self.may_respond.wait(60)
             response = Response(*self.response)
         if response is None:
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
             response = Response()
         return response(environ, start_response)
 
-    @property
-    def etag(self) -> str:
-        """The ETag of the catalogue, with its quotes."""
-        return f'"{zlib.crc32(json.dumps(self.catalogue).encode()):x}"'
-
-    def described(self, recorded: Recorded) -> Response:
-        """The answer to a request for the catalogue."""
-        if self.refusal is not None:
-            return self.refusal
-        if self.catalogue is None:
-            missing = {"status": "ERROR", "stdout": None, "stderr": None, "exit_code": None}
-            return answered(envelope(**missing, output="unknown endpoint 'commands'"), 404)
-        if recorded.headers.get("if-none-match") == self.etag:
-            return Response(status=304, headers={"ETag": self.etag})
-        return answered(self.catalogue, 200, {"ETag": self.etag, "Cache-Control": "private, no-cache"})
-
-    def at_first(self, *answers: Response | None) -> None:
-        """Set the answers to the next requests for commands; None breaks the connection off."""
-        self.first += [lambda recorded, answer=answer: answer for answer in answers]  # type: ignore[misc]
-
-    def stream(self, *lines: bytes) -> None:
-        """Set the answer to the next request: events."""
-        self.at_first(streamed(lines))
-
-    def note(self, request: Request) -> Recorded:
+    def _record(self, request: Request) -> RecordedRequest:
         files = {name: (file.filename or "", file.read()) for name, file in request.files.items()}
         form = {name: values[0] if len(values) == 1 else values for name, values in request.form.lists()}
-        body = request.mimetype == "application/json"
-        arguments = request.get_json() if body else form
+        has_json = request.mimetype == "application/json"
+        arguments = request.get_json() if has_json else form
         headers = {name.lower(): value for name, value in request.headers.items()}
         query = request.args.to_dict()
-        self.requests.append(Recorded(request.method, request.path, headers, arguments, files, query))
+        self.requests.append(RecordedRequest(request.method, request.path, headers, arguments, files, query))
         return self.requests[-1]
 
-    def named(self, name: str) -> list[Recorded]:
-        """The requests whose path ends so."""
-        return [request for request in self.requests if request.name == name]
-
-    @property
-    def request(self) -> Recorded:
-        """The one request that came."""
-        [request] = self.requests
-        return request
-
-
-def streamed(lines: Iterable[bytes]) -> Response:
-    """A response that is sent as it comes; it ends without the last event when that is not in it."""
-    return Response(iter(lines), 200, content_type=EVENTS)
-
-
-def answered(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A response in JSON."""
-    return Response(json.dumps(document), status, headers, content_type="application/json")
+    def _catalog_reply(self, request: RecordedRequest) -> Response:
+        if self.catalog_response is not None:
+            return self.catalog_response
+        if self.catalog is None:
+            return not_found("unknown endpoint 'commands'")
+        if request.headers.get("if-none-match") == self.etag:
+            return Response(status=304, headers={"ETag": self.etag})
+        return json_response(self.catalog, 200, {"ETag": self.etag, "Cache-Control": "private, no-cache"})
 
 
 @dataclass
 class FakeJob:
-    """The API's routes of one job, which prints a bit more for each poll, and then ends.
+    """The API's routes for one job, which prints some output for each poll and then ends.
 
-    :param stdout: all that it prints there
-    :param stderr: all that it prints there
+    :param stdout: its full standard output
+    :param stderr: its full standard error
     :param end: fields of the job once it has ended
-    :param step: bytes of either that a poll is given at most
-    :param silent: polls that are given nothing before it ends
-    :param files: that it has written, once it has ended
-    :param failures: answers to its first requests instead; None breaks the connection off
+    :param step: bytes of output that a poll gets at most
+    :param silent_polls: polls that get no output before the job ends
+    :param files: the files that it has written, once it has ended
+    :param failures: responses to its first requests; None closes the connection
+    :param stop_requests: the arguments of the requests to stop it
+    :param listed_jobs: the jobs of the list, newest first
     """
 
     stdout: bytes = b""
     stderr: bytes = b""
     end: dict[str, Any] = field(default_factory=lambda: {"state": "succeeded", "exit_code": 0})
     step: int = 1000
-    silent: int = 0
+    silent_polls: int = 0
     files: dict[str, bytes] = field(default_factory=dict)
     failures: list[Response | None] = field(default_factory=list)
-    stops: list[Any] = field(default_factory=list)
-    listed: list[dict[str, Any]] = field(default_factory=list)
+    stop_requests: list[Any] = field(default_factory=list)
+    listed_jobs: list[dict[str, Any]] = field(default_factory=list)
 
-    def __call__(self, recorded: Recorded) -> Response | None:
+    def respond(self, request: RecordedRequest) -> Response | None:
+        """Return the response to a request; None closes the connection."""
         if self.failures:
             return self.failures.pop(0)
-        if recorded.name == "jobs":
-            return self.listing(recorded.query)
-        if JOB_ID not in recorded.path:
-            missing = {"status": "ERROR", "stdout": None, "stderr": None, "exit_code": None}
-            return answered(envelope(**missing, output="no such job"), 404)
-        if "/files/" in recorded.path:
-            return self.file(recorded.path.partition("/files/")[2])
-        if recorded.name == "output":
-            return self.output(recorded.query)
-        if recorded.name == "stop":
-            self.stops.append(recorded.arguments)
-            return answered(job(), 202)
-        more = {"files": files_of(self.files)} if self.files else {}
-        return answered(job(**{**more, **self.end}) if not self.silent else job())
+        if request.name == "jobs":
+            return self._list_jobs(request.query)
+        if JOB_ID not in request.path:
+            return not_found("no such job")
+        if "/files/" in request.path:
+            return self._send_file(request.path.partition("/files/")[2])
+        if request.name == "output":
+            return self._send_output(request.query)
+        if request.name == "stop":
+            self.stop_requests.append(request.arguments)
+            return json_response(job(), 202)
+        if self.silent_polls:
+            return json_response(job())
+        files = {"files": file_entries(self.files)} if self.files else {}
+        return json_response(job(**{**files, **self.end}))
 
-    def file(self, name: str) -> Response:
+    def _send_file(self, name: str) -> Response:
         if name in self.files:
             return Response(self.files[name], content_type="application/octet-stream")
-        missing = {"status": "ERROR", "stdout": None, "stderr": None, "exit_code": None}
-        return answered(envelope(**missing, output="no such file"), 404)
+        return not_found("no such file")
 
-    def output(self, query: dict[str, str]) -> Response:
-        everything = self.stdout if query["stream"] == "stdout" else self.stderr
+    def _send_output(self, query: dict[str, str]) -> Response:
+        output = self.stdout if query["stream"] == "stdout" else self.stderr
         offset = int(query["offset"])
-        data = everything[offset : offset + self.step]
-        self.silent -= bool(self.silent and not data)
+        data = output[offset : offset + self.step]
+        if self.silent_polls and not data:
+            self.silent_polls -= 1
         headers = {"Airflow-Remote-Next-Offset": str(offset + len(data))}
         return Response(data, 200, headers, content_type="text/plain; charset=utf-8")
 
-    def listing(self, query: dict[str, str]) -> Response:
-        """Three on a page."""
-        found = [entry for entry in self.listed if entry["id"] < query.get("before", "g")]
-        page = found[: min(3, int(query["limit"]))]
-        more = page[-1]["id"] if len(found) > len(page) else None
-        return answered({"jobs": page, "next": more})
+    def _list_jobs(self, query: dict[str, str]) -> Response:
+        """Return a page of at most three jobs."""
+        jobs = [entry for entry in self.listed_jobs if entry["id"] < query.get("before", "g")]
+        page = jobs[: min(3, int(query["limit"]))]
+        following = page[-1]["id"] if len(jobs) > len(page) else None
+        return json_response({"jobs": page, "next": following})
 
 
 @contextlib.contextmanager
-def serving() -> Iterator[Stub]:
-    """A stub that listens."""
+def serve_stub() -> Iterator[Stub]:
+    """Run a stub on a free port of the loopback interface."""
     stub = Stub()
     stub.reset()
-    server = make_server("127.0.0.1", 0, stub, threaded=True, request_handler=Quiet)
+    server = make_server("127.0.0.1", 0, stub, threaded=True, request_handler=QuietRequestHandler)
     stub.url = f"http://127.0.0.1:{server.server_port}"
-    with running(server):
+    with run_in_thread(server):
         yield stub
-        stub.released.set()
-
-
-@dataclass
-class RawStub:
-    """A server that sends bytes, whatever they are, once a request has come whole."""
-
-    url: str = ""
-    data: bytes = b""
-    count: int = 0
+        stub.may_respond.set()
 
 
 @contextlib.contextmanager
-def serving_raw() -> Iterator[RawStub]:
-    """A raw stub that listens."""
-    stub = RawStub()
-
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            length = 0
-            while (line := self.rfile.readline()) not in (b"\r\n", b""):
-                name, _, value = line.partition(b":")
-                length = int(value) if name.lower() == b"content-length" else length
-            self.rfile.read(length)
-            stub.count += 1
-            with contextlib.suppress(OSError):
-                self.wfile.write(stub.data)
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        stub.url = f"http://127.0.0.1:{server.server_address[1]}"
-        with running(server):
-            yield stub
-
-
-class LiveStub:
-    """A server of one request, which sends events when it is told to, and says nothing to further ones.
-
-    ``head`` is the status line, with further headers.
-    """
-
-    def __init__(self, listener: socket.socket) -> None:
-        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        self.head = "HTTP/1.1 200 OK"
-        self._listener = listener
-        self._connection: socket.socket | None = None
-        self._connections: list[socket.socket] = []
-
-    def send(self, data: bytes) -> None:
-        """Send some of the answer, once the request has come."""
-        if self._connection is None:
-            self.next_request()
-            assert self._connection is not None
-            self._connection.sendall(f"{self.head}\r\nContent-Type: {EVENTS}\r\n\r\n".encode())
-        chunked = "chunked" in self.head
-        self._connection.sendall(b"%x\r\n%s\r\n" % (len(data), data) if chunked else data)
-
-    def next_request(self) -> bytes:
-        """Wait for a request on a connection of its own, and read it."""
-        connection, _ = self._listener.accept()
-        connection.settimeout(30)
-        self._connections.append(connection)
-        self._connection = connection
-        request = b""
-        while not (b"\r\n\r\n" in request and request.endswith(b"}")):
-            request += connection.recv(1 << 16)  # with something unread, it would be reset when it is closed
-        return request
-
-    def answer(self, response: Response) -> None:
-        """Answer the last request."""
-        body = response.get_data()
-        head = f"HTTP/1.1 {response.status}\r\nContent-Type: {response.content_type}\r\n"
-        if self._connection is not None:
-            self._connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-
-    def close(self) -> None:
-        """End the answer, and all connections."""
-        if self._connection is not None:
-            with contextlib.suppress(OSError):
-                self._connection.sendall(b"0\r\n\r\n" if "chunked" in self.head else b"")
-        for connection in self._connections:
-            connection.close()
-
-
-@contextlib.contextmanager
-def serving_live() -> Iterator[LiveStub]:
-    """A live stub that listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(30)
-        stub = LiveStub(listener)
-        yield stub
-        stub.close()
-
-
-@contextlib.contextmanager
-def running(server: Any) -> Iterator[None]:
-    """A server in a thread, until the end of the block."""
+def run_in_thread(server: socketserver.BaseServer) -> Iterator[None]:
+    """Run a server in a thread until the end of the block."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

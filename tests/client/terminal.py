@@ -1,4 +1,4 @@
-"""The program in a terminal: what it shows there, and what somebody types."""
+"""Run the program in a terminal, and type in it."""
 
 from __future__ import annotations
 
@@ -10,46 +10,50 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from conftest import environment
+from client.program import environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SECONDS = 30.0
+TIMEOUT_SECONDS = 30.0
 
-# The terminal becomes the process's own, which getpass asks at.
-BEGIN = """
-import fcntl, os, sys, termios
+START_IN_TERMINAL = """
+import fcntl, os, signal, sys, termios
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # nohup and background jobs ignore it
 os.setsid()
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execv(sys.executable, [sys.executable, "-m", "airflow_remote.cli", *sys.argv[1:]])
+os.execv(sys.executable, [sys.executable, "-m", "airflow_remote.cli.main", *sys.argv[1:]])
 """
+"""Make standard input the controlling terminal, where getpass prompts, and run the program."""
 
 
 class Terminal:
-    """A process whose standard input and standard error are a terminal; standard output is a pipe."""
+    """A process whose standard input and standard error are a terminal; standard output is a pipe.
+
+    ``screen`` is all text that the terminal has shown.
+    """
 
     def __init__(self, process: subprocess.Popen[bytes], master: int) -> None:
         self.process = process
-        self.shown = ""
+        self.screen = ""
         self._master = master
 
-    def until(self, text: str) -> None:
-        """Read what is shown until a text is there."""
-        deadline = time.monotonic() + SECONDS
-        while text not in self.shown:
-            assert time.monotonic() < deadline, self.shown
-            assert self._read(deadline - time.monotonic()), self.shown
+    def read_until(self, text: str) -> None:
+        """Read from the terminal until it has shown a text."""
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while text not in self.screen:
+            assert time.monotonic() < deadline, self.screen
+            assert self._read(deadline - time.monotonic()), self.screen
 
     def type(self, text: str) -> None:
-        """Type something."""
+        """Type a text."""
         os.write(self._master, text.encode())
 
-    def end(self) -> tuple[int, str]:
-        """Wait for the end: the exit status, and what standard output got."""
+    def wait(self) -> tuple[int, str]:
+        """Wait until the program ends; return its exit status and its standard output."""
         assert self.process.stdout is not None
         out = self.process.stdout.read().decode()
-        status = self.process.wait(SECONDS)
+        status = self.process.wait(TIMEOUT_SECONDS)
         while self._read(0.2):
             pass
         return status, out
@@ -58,18 +62,18 @@ class Terminal:
         ready, _, _ = select.select([self._master], [], [], seconds)
         data = b""
         if ready:
-            with contextlib.suppress(OSError):  # Linux's way to say that nobody has it open any more
+            with contextlib.suppress(OSError):  # Linux raises it when no process has the terminal open
                 data = os.read(self._master, 1 << 16)
-        self.shown += data.decode()
+        self.screen += data.decode()
         return bool(data)
 
 
 @contextlib.contextmanager
-def terminal(*argv: str) -> Iterator[Terminal]:
-    """The program, started in a terminal of its own."""
+def run_in_terminal(*argv: str) -> Iterator[Terminal]:
+    """Run the program in a new terminal."""
     master, slave = os.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-c", BEGIN, *argv],
+        [sys.executable, "-c", START_IN_TERMINAL, *argv],
         env=environment(TERM="xterm"),
         stdin=slave,
         stdout=subprocess.PIPE,

@@ -1,21 +1,26 @@
+"""The Python API: results and exceptions."""
+
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from stub import envelope
 
 from airflow_remote import errors
 from airflow_remote.client import Client, Result
 from airflow_remote.exit_status import ExitStatus
+from client.responses import envelope
+from client.stub import Stub
 
 TOKEN = "s3cret-token"
 
 
-def failed(**fields):
+def failure(**fields: Any) -> dict[str, Any]:
     return envelope(**{"status": "ERROR", "stdout": None, "stderr": None, "exit_code": None, **fields})
 
 
-def test_run_gives_what_the_command_printed_and_its_result(stub):
-    stub.answer(
+def test_run_returns_output_and_result(stub: Stub) -> None:
+    stub.respond(
         envelope(
             output="[]",
             stdout="[]\n",
@@ -34,14 +39,14 @@ def test_run_gives_what_the_command_printed_and_its_result(stub):
     assert (result.http_status, result.envelope["airflow_cmd"]) == (200, "airflow version")
 
 
-def test_what_the_server_answers_without_a_command_has_no_stdout(stub):
-    stub.answer(envelope(stdout=None, stderr=None, exit_code=None, http_response_code=202), 202)
+def test_response_without_a_command_has_no_stdout(stub: Stub) -> None:
+    stub.respond(envelope(stdout=None, stderr=None, exit_code=None, http_response_code=202), 202)
     result = Client(stub.url).run("scheduler")
     assert result.ok
     assert (result.output, result.stdout, result.stderr, result.exit_code) == ("1.7.0", None, None, None)
 
 
-def test_arguments_may_have_names_that_python_keeps_for_itself(stub):
+def test_arguments_may_be_named_like_python_keywords(stub: Stub) -> None:
     Client(stub.url).run("variables", {"import": "x", "json": True}, name="n")
     assert stub.request.arguments == {"import": "x", "json": True, "name": "n"}
 
@@ -49,8 +54,8 @@ def test_arguments_may_have_names_that_python_keeps_for_itself(stub):
 @pytest.mark.parametrize(
     "name", ["", "..", "a/b", "a  b", " a", "a ", "a b/c", "a ..", "a\n", "x?y", "é", "a" * 101]
 )
-def test_a_name_that_would_lead_elsewhere_is_refused(stub, name):
-    with pytest.raises(errors.UnusableError, match="is not a command's name"):
+def test_unsafe_command_name_is_rejected(stub: Stub, name: str) -> None:
+    with pytest.raises(errors.UnusableError, match="is not a valid command name"):
         Client(stub.url).run(name)
     assert stub.requests == []
 
@@ -74,8 +79,10 @@ def test_a_name_that_would_lead_elsewhere_is_refused(stub, name):
         (599, errors.ServerError, ExitStatus.SERVER_ERROR),
     ],
 )
-def test_an_answer_that_says_error_is_raised_by_its_status(stub, status, error, exit_status):
-    stub.answer(failed(output="because"), status)
+def test_http_status_decides_the_exception(
+    stub: Stub, status: int, error: type[errors.AnsweredError], exit_status: ExitStatus
+) -> None:
+    stub.respond(failure(output="because"), status)
     with pytest.raises(errors.AnsweredError) as caught:
         Client(stub.url).run("version")
     assert type(caught.value) is error
@@ -85,22 +92,22 @@ def test_an_answer_that_says_error_is_raised_by_its_status(stub, status, error, 
 
 
 @pytest.mark.parametrize("status", [200, 400, 404, 409, 422])
-def test_a_command_that_ran_and_failed_is_raised_as_that_whatever_the_status(stub, status):
-    stub.answer(failed(exit_code=3, stdout="", stderr="no"), status)
+def test_exit_code_outweighs_http_status(stub: Stub, status: int) -> None:
+    stub.respond(failure(exit_code=3, stdout="", stderr="no"), status)
     with pytest.raises(errors.CommandFailedError) as caught:
         Client(stub.url).run("version")
     assert caught.value.result.exit_code == 3
 
 
-def test_error_outweighs_a_status_that_claims_success(stub):
-    stub.answer(failed(), 200)
+def test_error_outweighs_a_status_that_claims_success(stub: Stub) -> None:
+    stub.respond(failure(), 200)
     with pytest.raises(errors.CommandFailedError):
         Client(stub.url).run("version")
 
 
-def test_a_failure_without_a_word_still_says_something(stub):
-    stub.answer(failed(output=""), 500)
-    with pytest.raises(errors.ServerError, match="the server answered 500 without a word"):
+def test_failure_without_message_gets_one(stub: Stub) -> None:
+    stub.respond(failure(output=""), 500)
+    with pytest.raises(errors.ServerError, match="the server answered 500 without a message"):
         Client(stub.url).run("version")
 
 
@@ -112,8 +119,8 @@ def test_a_failure_without_a_word_still_says_something(stub):
         ("", "busy"),
     ],
 )
-def test_a_busy_server_says_when_to_come_again(stub, after, hint):
-    stub.answer(failed(output="busy"), 429, {"Retry-After": after} if after else {})
+def test_busy_error_says_when_to_retry(stub: Stub, after: str, hint: str) -> None:
+    stub.respond(failure(output="busy"), 429, {"Retry-After": after} if after else {})
     with pytest.raises(errors.BusyError) as caught:
         Client(stub.url).run("version")
     assert caught.value.message == hint
@@ -122,12 +129,12 @@ def test_a_busy_server_says_when_to_come_again(stub, after, hint):
 @pytest.mark.parametrize(
     ("token", "hint"),
     [
-        (None, "give the token by --token"),
-        (TOKEN, "--token or AIRFLOW_REMOTE_TOKEN is not the server's token"),
+        (None, "set --token"),
+        (TOKEN, "the server does not accept the token of --token or AIRFLOW_REMOTE_TOKEN"),
     ],
 )
-def test_a_failed_token_is_followed_by_what_to_do(stub, token, hint):
-    stub.answer(
+def test_token_failure_has_a_hint(stub: Stub, token: str | None, hint: str) -> None:
+    stub.respond(
         {"call_time": "", "output": "Token Authentication Failed", "response_time": "", "status": "ERROR"},
         403,
     )
@@ -152,19 +159,19 @@ def test_a_failed_token_is_followed_by_what_to_do(stub, token, hint):
     ],
     ids=str,
 )
-def test_an_envelope_with_a_field_of_a_wrong_type_is_not_the_api_s(stub, field):
-    stub.answer(envelope(**field))
+def test_envelope_with_wrong_field_type_is_rejected(stub: Stub, field: dict[str, Any]) -> None:
+    stub.respond(envelope(**field))
     with pytest.raises(errors.NotTheApiError):
         Client(stub.url).run("version")
 
 
-def test_the_token_is_not_in_any_repr(stub):
+def test_token_is_in_no_repr(stub: Stub) -> None:
     client = Client(stub.url, TOKEN)
     assert repr(client) == f"Client('{stub.url}/admin/rest_api')"
-    assert TOKEN not in repr(client._transport)
+    assert TOKEN not in repr(client._session)  # noqa: SLF001 - there is no public name
 
 
-def test_a_result_is_ok_only_when_everything_says_so():
+def test_result_is_ok_only_without_any_failure() -> None:
     assert Result(envelope(), 200).ok
     assert not Result(envelope(status="ERROR"), 200).ok
     assert not Result(envelope(exit_code=1), 200).ok

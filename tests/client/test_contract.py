@@ -1,26 +1,33 @@
-"""The client's side of the samples in tests/contract."""
+"""Compare the client with the samples in tests/contract."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 from contract import samples, streams
-from stub import event
+
+from client.program import Run
+from client.responses import event
+from client.stub import Stub
 
 SAMPLES = samples()
 
 
 @pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)
-def test_a_sample_is_asked_for_and_shown_as_agreed(run, stub, sample, tmp_path):
+def test_client_sends_and_shows_each_sample(
+    run: Run, stub: Stub, sample: dict[str, Any], tmp_path: Path
+) -> None:
     request, response, client = sample["request"], sample["response"], sample["client"]
     path = ""
     for file in request.get("files", {}).values():
         path = tmp_path / file["filename"]
         path.write_text(file["content"], encoding="utf-8")
-    stub.answer(response["body"], response["status"], response.get("headers"))
+    stub.respond(response["body"], response["status"], response.get("headers"))
 
-    ended = run(*[str(path) if word == "{file}" else word for word in client["command_line"]])
+    completed = run(*[str(path) if word == "{file}" else word for word in client["command_line"]])
 
     assert (stub.request.name, stub.request.arguments) == (request["name"], request["arguments"])
     sent = {
@@ -28,25 +35,35 @@ def test_a_sample_is_asked_for_and_shown_as_agreed(run, stub, sample, tmp_path):
         for name, (name_, data) in stub.request.files.items()
     }
     assert sent == request.get("files", {})
-    assert (ended.out, ended.err, ended.status) == (client["stdout"], client["stderr"], client["exit_status"])
+    assert (completed.out, completed.err, completed.status) == (
+        client["stdout"],
+        client["stderr"],
+        client["exit_status"],
+    )
 
 
 @pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)
-def test_with_json_the_whole_answer_is_shown_and_nothing_else(run, stub, sample, tmp_path):
+def test_json_option_prints_only_the_full_response(
+    run: Run, stub: Stub, sample: dict[str, Any], tmp_path: Path
+) -> None:
     response, client = sample["response"], sample["client"]
     (tmp_path / "file.json").write_text("{}")
-    stub.answer(response["body"], response["status"], response.get("headers"))
+    stub.respond(response["body"], response["status"], response.get("headers"))
     line = [str(tmp_path / "file.json") if word == "{file}" else word for word in client["command_line"]]
 
-    ended = run("--json", *line)
+    completed = run("--json", *line)
 
-    assert json.loads(ended.out) == response["body"]
-    assert ended.err == ""
-    assert ended.status == client["exit_status"]
+    assert json.loads(completed.out) == response["body"]
+    assert completed.err == ""
+    assert completed.status == client["exit_status"]
 
 
 @pytest.mark.parametrize("stream", streams().values(), ids=streams())
-def test_a_stream_is_shown_as_agreed(run, stub, stream):
-    stub.stream(*(event(**said) for said in stream["events"]))
-    ended, client = run("version"), stream["client"]
-    assert (ended.out, ended.err, ended.status) == (client["stdout"], client["stderr"], client["exit_status"])
+def test_client_shows_each_stream_sample(run: Run, stub: Stub, stream: dict[str, Any]) -> None:
+    stub.stream(*(event(**fields) for fields in stream["events"]))
+    completed, client = run("version"), stream["client"]
+    assert (completed.out, completed.err, completed.status) == (
+        client["stdout"],
+        client["stderr"],
+        client["exit_status"],
+    )

@@ -1,11 +1,13 @@
+"""The exit statuses of the program."""
+
 from __future__ import annotations
 
 import pytest
 
-from airflow_remote.exit_status import ExitStatus, of_command
+from airflow_remote.exit_status import ExitStatus, exit_status_of
 
 
-def test_the_exit_statuses_are_what_scripts_rely_on():
+def test_exit_statuses_are_stable() -> None:
     assert {status.name: int(status) for status in ExitStatus} == {
         "OK": 0,
         "FAILED": 1,
@@ -22,7 +24,7 @@ def test_the_exit_statuses_are_what_scripts_rely_on():
     }
 
 
-def test_every_exit_status_is_explained_in_one_line():
+def test_every_exit_status_has_a_one_line_meaning() -> None:
     for status in ExitStatus:
         assert status.meaning
         assert "\n" not in status.meaning
@@ -31,10 +33,10 @@ def test_every_exit_status_is_explained_in_one_line():
 @pytest.mark.parametrize(
     ("code", "status"), [(0, 0), (1, 1), (75, 75), (255, 255), (-2, 130), (-9, 137), (-15, 143), (-127, 255)]
 )
-def test_a_command_s_exit_code_is_passed_on_as_a_shell_would(code, status):
-    assert of_command(code) == status
+def test_exit_code_is_converted_as_in_a_shell(code: int, status: int) -> None:
+    assert exit_status_of(code) == status
 
 
 @pytest.mark.parametrize("code", [256, 512, 10**30, -128, -129, -(10**30)])
-def test_what_no_process_can_end_with_is_a_failure(code):
-    assert of_command(code) == 1
+def test_impossible_exit_code_is_a_failure(code: int) -> None:
+    assert exit_status_of(code) == 1

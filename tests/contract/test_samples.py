@@ -1,15 +1,16 @@
-"""The samples themselves: whole, and of the shape that the envelope's documentation promises."""
+"""Test that the samples are complete and have the documented shape."""
 
 from __future__ import annotations
 
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import pytest
 
 from contract import samples, streams
 
-SEED = {"airflow_cmd", "arguments", "call_time", "output", "response_time", "status"}
-SINCE = {
+PLUGIN_2016 = {"airflow_cmd", "arguments", "call_time", "output", "response_time", "status"}
+ADDED = {
     "dag_ids",
     "dag_run_id",
     "error",
@@ -42,7 +43,7 @@ every_envelope = pytest.mark.parametrize("sample", ENVELOPES.values(), ids=ENVEL
 
 
 @every_sample
-def test_a_sample_has_all_its_parts(sample):
+def test_sample_has_all_parts(sample: dict[str, Any]) -> None:
     assert {"about", "request", "response", "client"} == set(sample)
     assert {"name", "arguments"} <= set(sample["request"]) <= {"name", "arguments", "files"}
     assert {"status", "body"} <= set(sample["response"]) <= {"status", "headers", "body"}
@@ -50,7 +51,7 @@ def test_a_sample_has_all_its_parts(sample):
 
 
 @every_sample
-def test_times_are_http_dates(sample):
+def test_times_are_http_dates(sample: dict[str, Any]) -> None:
     body = sample["response"]["body"]
     for name in ("call_time", "response_time"):
         assert body[name].endswith(" GMT")
@@ -58,7 +59,7 @@ def test_times_are_http_dates(sample):
     assert parsedate_to_datetime(body["call_time"]) <= parsedate_to_datetime(body["response_time"])
 
 
-def test_a_failed_token_is_answered_with_the_four_keys_of_the_seed():
+def test_failed_token_has_four_keys_of_2016_plugin() -> None:
     response = SAMPLES["token_failed"]["response"]
     assert response["status"] == 403
     assert set(response["body"]) == {"call_time", "output", "response_time", "status"}
@@ -69,18 +70,18 @@ def test_a_failed_token_is_answered_with_the_four_keys_of_the_seed():
 
 
 @every_envelope
-def test_every_other_answer_is_an_envelope(sample):
+def test_other_responses_are_envelopes(sample: dict[str, Any]) -> None:
     response = sample["response"]
     body = response["body"]
-    assert set(body) >= SEED
-    assert set(body) <= SEED | SINCE
+    assert set(body) >= PLUGIN_2016
+    assert set(body) <= PLUGIN_2016 | ADDED
     assert body["http_response_code"] == response["status"]
     assert body["status"] == ("OK" if response["status"] < 300 else "ERROR")
     assert None not in [value for name, value in body.items() if name != "result"]
 
 
 @every_envelope
-def test_an_error_says_its_type_and_its_message_is_the_output(sample):
+def test_error_has_type_and_its_message_as_output(sample: dict[str, Any]) -> None:
     status, body = sample["response"]["status"], sample["response"]["body"]
     if status < 300:
         assert "error" not in body
@@ -91,7 +92,7 @@ def test_an_error_says_its_type_and_its_message_is_the_output(sample):
 
 
 @every_envelope
-def test_what_has_run_to_its_end_has_output_and_an_exit_code(sample):
+def test_ended_command_has_output_and_exit_code(sample: dict[str, Any]) -> None:
     body = sample["response"]["body"]
     assert ("stdout" in body) == ("stderr" in body)
     if "exit_code" in body:
@@ -101,18 +102,18 @@ def test_what_has_run_to_its_end_has_output_and_an_exit_code(sample):
         assert body["output"] == body["stdout"].rstrip("\n")
 
 
-def test_every_status_of_the_contract_has_a_sample():
+def test_every_status_has_a_sample() -> None:
     statuses = {sample["response"]["status"] for sample in SAMPLES.values()}
     assert statuses == {200, 202, 400, 403, 404, 409, 413, 422, 429, 500, 501, 503}
 
 
 @pytest.mark.parametrize("stream", streams().values(), ids=streams())
-def test_a_stream_begins_with_its_job_and_ends_with_the_envelope(stream):
+def test_stream_starts_with_job_and_ends_with_envelope(stream: dict[str, Any]) -> None:
     first, *between, last = stream["events"]
     assert (first["event"], last["event"]) == ("started", "finished")
     assert {event["event"] for event in between} <= {"output", "alive"}
     envelope, job = last["envelope"], first["job"]
-    assert SEED <= set(envelope) <= SEED | SINCE
+    assert PLUGIN_2016 <= set(envelope) <= PLUGIN_2016 | ADDED
     for name in ("stdout", "stderr"):
         printed = [event["data"] for event in between if event.get("stream") == name]
         assert "".join(printed) == envelope[name]

@@ -1,1 +1,1 @@
-"""Tests on real webservers: what a user of either version of Airflow meets."""
+"""Tests on real webservers of both versions of Airflow."""

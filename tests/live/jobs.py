@@ -1,4 +1,4 @@
-"""Jobs, as the tests ask for them, steer them, and look at what is left of them."""
+"""Submit jobs, wait for them, and check the files and processes that they leave."""
 
 from __future__ import annotations
 
@@ -9,55 +9,59 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from live.database import runs
-from live.harness import ANSWER_SECONDS, PREFIX, Reply, Server, eventually
-from live.processes import commands_of, keepers_of, with_connection
+from live.concurrency import wait_until
+from live.database import fetch_runs
+from live.harness import ANSWER_SECONDS, PREFIX, Reply, Server
+from live.processes import holders_of_connection, processes_of_commands, supervisors_of
 
 ASYNC = {"Prefer": "respond-async"}
 FINAL = {"succeeded", "failed", "stopped", "timed_out", "lost"}
 
 
-def deed(name: str, run_id: str) -> dict[str, str]:
-    """The arguments of ``render`` for a deed of the DAG live_faults, which the test lets go on by ``go``."""
+def probe_arguments(name: str, run_id: str) -> dict[str, str]:
+    """Return the arguments of ``render`` for a probe of the DAG live_faults; see :func:`finish_probes`."""
     return {"dag_id": "live_faults", "task_id": name, "run_id": run_id.replace(" ", "_")}
 
 
-def go(server: Server, name: str) -> None:
-    """Let the deeds of this name come to their end."""
+def finish_probes(server: Server, name: str) -> None:
+    """Let the probes with this name finish.
+
+    :raises FileExistsError: if the name was used before in this home, where its probes never waited
+    """
     folder = server.home / "go"
     folder.mkdir(exist_ok=True)
-    (folder / name.replace(" ", "_")).touch()
+    (folder / name.replace(" ", "_")).touch(exist_ok=False)
 
 
 def submit(server: Server, endpoint: str, key: str | None = None, **arguments: str) -> str:
-    """Have a command run; return the id of its job."""
+    """Submit a command, and return the ID of its job."""
     extra = ASYNC if key is None else {**ASYNC, "Idempotency-Key": key}
     reply = server.post(endpoint, data=arguments, extra=extra)
     assert reply.status in (200, 202), reply.text
     return str(reply["job"]["id"])
 
 
-def job(server: Server, job_id: str) -> dict[str, Any]:
-    """A job as it is now."""
+def get_job(server: Server, job_id: str) -> dict[str, Any]:
+    """Return the current state of a job."""
     reply = server.get(f"jobs/{job_id}")
     assert reply.status == 200, reply.text
-    found: dict[str, Any] = reply.json
-    return found
+    job: dict[str, Any] = reply.json
+    return job
 
 
-def text(server: Server, job_id: str, stream: str = "stdout") -> str:
-    """All that a job has printed so far."""
-    said, offset = "", 0
+def read_output(server: Server, job_id: str, stream: str = "stdout") -> str:
+    """Return everything that a job has printed so far."""
+    output, offset = "", 0
     while True:
         reply = server.get(f"jobs/{job_id}/output", stream=stream, offset=offset)
         assert reply.status == 200, reply.text
-        said, offset = said + reply["data"], reply["next_offset"]
+        output, offset = output + str(reply["data"]), reply["next_offset"]
         if not reply["data"]:
-            return said
+            return output
 
 
-def begun(server: Server, *job_ids: str, seconds: float = 60) -> None:
-    """Wait until deeds have begun. By their files, to find them also when the server cannot answer."""
+def wait_until_begun(server: Server, *job_ids: str, seconds: float = 60) -> None:
+    """Wait until probes have begun, according to their files, since the server may not be able to respond."""
 
     def runs(path: Path) -> bool:
         if b"begun" in (path / "stdout").read_bytes():
@@ -66,94 +70,94 @@ def begun(server: Server, *job_ids: str, seconds: float = 60) -> None:
         return False
 
     for job_id in job_ids:
-        eventually(f"job {job_id} runs", partial(runs, folder(server, job_id)), seconds)
+        wait_until(f"job {job_id} runs", partial(runs, job_folder(server, job_id)), seconds)
 
 
-def ended(server: Server, job_id: str, seconds: float = 60) -> dict[str, Any]:
+def wait_until_ended(server: Server, job_id: str, seconds: float = 60) -> dict[str, Any]:
     """Wait until a job has ended, and return it."""
 
     def final() -> dict[str, Any] | None:
-        found = job(server, job_id)
-        return found if found["state"] in FINAL else None
+        job = get_job(server, job_id)
+        return job if job["state"] in FINAL else None
 
-    return eventually(f"job {job_id} has ended", final, seconds) or {}
+    return wait_until(f"job {job_id} has ended", final, seconds)
 
 
-def listed(server: Server, **query: str) -> list[dict[str, Any]]:
-    """The jobs of a server, all pages, newest first."""
-    found: list[dict[str, Any]] = []
+def list_jobs(server: Server, **query: str) -> list[dict[str, Any]]:
+    """Return the jobs of a server from all pages, newest first."""
+    jobs: list[dict[str, Any]] = []
     before: dict[str, str] = {}
     while True:
         reply = server.get("jobs", limit="200", **before, **query)
         assert reply.status == 200, reply.text
-        found += reply["jobs"]
+        jobs += reply["jobs"]
         if reply["next"] is None:
-            return found
+            return jobs
         before = {"before": reply["next"]}
 
 
-def folder(server: Server, job_id: str) -> Path:
-    """Where a job's files are."""
+def job_folder(server: Server, job_id: str) -> Path:
+    """Return the folder of a job's files."""
     return server.home / "rest_api" / "jobs" / job_id
 
 
-def host(server: Server) -> int:
-    """The process of the only warm host."""
-    [pid] = eventually("there is a host", lambda: keepers_of(server.home, "host"))
+def fork_server_pid(server: Server) -> int:
+    """Return the process ID of the only fork server."""
+    [pid] = wait_until("there is a fork server", lambda: supervisors_of(server.home, "fork_server"))
     return pid
 
 
-def check_nothing_is_left(server: Server, seconds: float = 60) -> None:
-    """Every job has truly ended, its output is there, and nothing else is: no process, no half-done file.
+def check_no_leftovers(server: Server, seconds: float = 60) -> None:
+    """Check that every job has ended with its output, and that no process or partial file is left.
 
-    And the next request is served.
+    The server must also serve the next request.
     """
 
     def unfinished() -> list[str]:
-        return [found["id"] for found in listed(server, state="queued,running")]
+        return [job["id"] for job in list_jobs(server, state="queued,running")]
 
-    eventually("every job has ended", lambda: not unfinished(), seconds)
-    jobs = listed(server)
-    for found in jobs:
-        check_end(server, found)
+    wait_until("every job has ended", lambda: not unfinished(), seconds)
+    jobs = list_jobs(server)
+    for job in jobs:
+        check_job_files(server, job)
     path = server.home / "rest_api"
-    assert {entry.name for entry in (path / "jobs").iterdir()} == {found["id"] for found in jobs}
-    eventually("no command's process is left", lambda: not commands_of(server.home), seconds)
-    eventually("no supervisor is left", lambda: not keepers_of(server.home, "supervisor"), seconds)
-    left = [entry.name for entry in (path / "keepers").iterdir() if entry.stem.isdecimal()]
-    assert left == [], "lock files of supervisors that are no more"
-    server.done("version")
+    assert {entry.name for entry in (path / "jobs").iterdir()} == {job["id"] for job in jobs}
+    wait_until("no command's process is left", lambda: not processes_of_commands(server.home), seconds)
+    wait_until("no supervisor is left", lambda: not supervisors_of(server.home, "cold_supervisor"), seconds)
+    left = [entry.name for entry in (path / "supervisors").iterdir() if entry.stem.isdecimal()]
+    assert left == [], "lock files of supervisors that have ended"
+    server.run_command("version")
 
 
-def check_end(server: Server, found: dict[str, Any]) -> None:
-    """A job's row and its folder say the same, and the folder holds nothing that was to be done."""
-    path = folder(server, found["id"])
+def check_job_files(server: Server, job: dict[str, Any]) -> None:
+    """Check that a job's record matches its folder, and that the folder holds no pending work."""
+    path = job_folder(server, job["id"])
     end = json.loads((path / "exit.json").read_text())
-    assert found["exit_code"] == end["exit_code"], found
-    assert (found["state"] == "succeeded") == (end["exit_code"] == 0 and not end["reason"]), found
-    assert (found["state"] == "failed") == (end["exit_code"] not in (0, None) and not end["reason"]), found
-    assert (found["message"] == "") == (found["state"] == "succeeded"), found
+    assert job["exit_code"] == end["exit_code"], job
+    assert (job["state"] == "succeeded") == (end["exit_code"] == 0 and not end["reason"]), job
+    assert (job["state"] == "failed") == (end["exit_code"] not in (0, None) and not end["reason"]), job
+    assert (job["message"] == "") == (job["state"] == "succeeded"), job
     for stream in ("stdout", "stderr"):
-        assert found[f"{stream}_bytes"] == (path / stream).stat().st_size, found
+        assert job[f"{stream}_bytes"] == (path / stream).stat().st_size, job
     names = {entry.name for entry in path.iterdir()}
-    assert not names & {"command.json", "claimed.json"}, found
-    assert not [name for name in names if name.endswith(".partial")], found
+    assert not names & {"command.json", "claimed.json"}, job
+    assert not [name for name in names if name.endswith(".partial")], job
 
 
 def check_triggers(server: Server, jobs: dict[str, str]) -> None:
-    """No trigger ran twice, and each that is said to have succeeded ran.
+    """Check that no trigger ran twice, and that each one reported as succeeded has run.
 
     :param jobs: ids of jobs of ``trigger_dag`` for hello_remote, by the ``name`` in the run's conf
     """
-    made = [conf["name"] for conf in runs(server).values() if conf and "name" in conf]
+    triggered = [conf["name"] for conf in fetch_runs(server).values() if conf and "name" in conf]
     for name, job_id in jobs.items():
-        state = job(server, job_id)["state"]
-        assert made.count(name) <= 1, f"{name} ran twice; its job is {state}"
-        assert made.count(name) == 1 or state != "succeeded", f"{name} did not run; its job is {state}"
+        state = get_job(server, job_id)["state"]
+        assert triggered.count(name) <= 1, f"{name} ran twice; its job is {state}"
+        assert triggered.count(name) == 1 or state != "succeeded", f"{name} did not run; its job is {state}"
 
 
-class Request:
-    """A request whose answer is read bit by bit, or never."""
+class OpenRequest:
+    """A request whose response is read step by step, or not at all."""
 
     def __init__(self, server: Server, endpoint: str, arguments: dict[str, str], **headers: str) -> None:
         self.server = server
@@ -165,38 +169,38 @@ class Request:
         path = f"{PREFIX}/api/v1.0/{endpoint}"
         self.connection.request("POST", path, urlencode(arguments), headers)
         self.port = self.connection.sock.getsockname()[1]
-        self._answer: http.client.HTTPResponse | None = None
+        self._response: http.client.HTTPResponse | None = None
 
     @property
     def worker(self) -> int:
-        """The web worker that has it, while it is not answered yet."""
-        return eventually("a worker has the request", lambda: with_connection(self.server.web(), self.port))[
-            0
-        ]
+        """Return the web worker that handles the request while it is pending."""
+        return wait_until(
+            "a worker has the request", lambda: holders_of_connection(self.server.web_processes(), self.port)
+        )[0]
 
     @property
-    def answer(self) -> http.client.HTTPResponse:
-        """The answer, from its headers on."""
-        if self._answer is None:
-            self._answer = self.connection.getresponse()
-        return self._answer
+    def response(self) -> http.client.HTTPResponse:
+        """Return the response; only its headers have been read."""
+        if self._response is None:
+            self._response = self.connection.getresponse()
+        return self._response
 
-    def line(self) -> str:
-        """The next line of the answer's body."""
-        return self.answer.readline().decode()
+    def read_line(self) -> str:
+        """Read the next line of the response's body."""
+        return self.response.readline().decode()
 
-    def reply(self) -> Reply:
-        """The whole answer."""
-        body = self.answer.read().decode()
-        return Reply(self.answer.status, dict(self.answer.headers), body, 0)  # type: ignore[arg-type]
+    def read_reply(self) -> Reply:
+        """Read the whole response."""
+        body = self.response.read().decode()
+        return Reply(self.response.status, dict(self.response.headers), body, 0)  # type: ignore[arg-type]
 
     def hang_up(self) -> None:
-        """Be gone."""
+        """Close the connection."""
         self.connection.close()
-        if self._answer is not None:
-            self._answer.close()
+        if self._response is not None:
+            self._response.close()
 
-    def __enter__(self) -> Request:
+    def __enter__(self) -> OpenRequest:
         return self
 
     def __exit__(self, *_: object) -> None:

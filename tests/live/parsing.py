@@ -1,4 +1,4 @@
-"""What parses DAG files for Airflow, started for a server's home.
+"""Run Airflow's DAG file parser for a server's home.
 
 That is Airflow 3's DAG processor, and of Airflow 2 the part of the scheduler that does; runs are left alone.
 """
@@ -14,7 +14,7 @@ from live.harness import Server, python_of
 from live.processes import end_group
 
 MARK = "LIVE_PARSING"
-"""A variable by which a DAG file knows that it is parsed by this."""
+"""The environment variable that tells a DAG file that this parser reads it."""
 
 MANAGER = """
 from datetime import timedelta
@@ -26,7 +26,7 @@ DagFileProcessorManager(DAGS_FOLDER, -1, timedelta(seconds=50), [], False).start
 
 @contextlib.contextmanager
 def parsing(server: Server) -> Iterator[None]:
-    """Have DAG files parsed."""
+    """Parse DAG files in the background."""
     command = ["-m", "airflow", "dag-processor"] if server.major >= 3 else ["-W", "ignore", "-c", MANAGER]
     env = {**server.environment(), "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "0", MARK: "1"}
     with (server.home / "parsing.log").open("w") as log:

@@ -1,4 +1,4 @@
-"""Bytes that no honest client sends, on the real servers: nothing is run by them, and others are served."""
+"""Malformed and malicious requests to real servers: they run nothing, and other clients are still served."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from live.concurrency import wait_until
 from live.conftest import BODY_TIMEOUT
-from live.database import runs
-from live.harness import PREFIX, Server, eventually
+from live.database import fetch_runs
+from live.harness import PREFIX, Server
 
 TRIGGER = f"{PREFIX}/api/v1.0/trigger_dag"
 VERSION = f"{PREFIX}/api/v1.0/rest_api_plugin_version"
@@ -21,22 +22,22 @@ FORM = "Content-Type: application/x-www-form-urlencoded\r\n"
 
 
 @contextlib.contextmanager
-def wire(server: Server) -> Iterator[socket.socket]:
-    """A connection to a server."""
+def connect(server: Server) -> Iterator[socket.socket]:
+    """Connect to a server."""
     address = urlsplit(server.url)
     with socket.create_connection((address.hostname or "", address.port or 0), timeout=60) as connection:
         yield connection
 
 
-def head(server: Server, line: str, *headers: str, token: bool = True) -> bytes:
-    """The beginning of a request, up to its body."""
+def request_head(server: Server, line: str, *headers: str, token: bool = True) -> bytes:
+    """Return the head of a request."""
     known = [f"Host: {urlsplit(server.url).netloc}", *headers]
     known += [f"rest-api-plugin-http-token: {server.token}"] if token else []
     return "\r\n".join([f"{line} HTTP/1.1", *known, "", ""]).encode("latin-1")
 
 
-def rest(connection: socket.socket) -> bytes:
-    """All that a server still says, until it closes."""
+def read_to_end(connection: socket.socket) -> bytes:
+    """Read from a connection until the server closes it."""
     pieces = []
     with contextlib.suppress(ConnectionError):
         while piece := connection.recv(65536):
@@ -44,29 +45,29 @@ def rest(connection: socket.socket) -> bytes:
     return b"".join(pieces)
 
 
-def statuses(answer: bytes) -> list[int]:
-    """The statuses of the answers on a connection."""
+def parse_statuses(answer: bytes) -> list[int]:
+    """Return the statuses of the responses on a connection."""
     return [int(part[1:4]) for part in answer.split(b"HTTP/1.1")[1:] if part[:1] == b" "]
 
 
-def check_it_serves(server: Server) -> None:
-    """See that others are served as ever."""
+def check_others_are_served(server: Server) -> None:
+    """Check that the server still serves others."""
     reply = server.get("rest_api_plugin_version")
     assert reply.status == 200, reply.text
 
 
-def noted_triggers(server: Server) -> list[dict[str, Any]]:
-    """What the audit has of such requests, oldest first."""
-    reply = server.ask("/api/v1.0/audit", params={"command": "trigger_dag", "limit": 500})
+def audited_triggers(server: Server) -> list[dict[str, Any]]:
+    """Return the audit's entries about trigger_dag, oldest first."""
+    reply = server.request("/api/v1.0/audit", params={"command": "trigger_dag", "limit": 500})
     return list(reversed(reply["audit"]))
 
 
-def test_a_body_that_drips_is_given_up_and_others_are_served(server: Server) -> None:
-    before, began = runs(server), time.monotonic()
-    with wire(server) as connection:
+def test_a_slow_body_times_out_while_others_are_served(server: Server) -> None:
+    before, began = fetch_runs(server), time.monotonic()
+    with connect(server) as connection:
         body = b"dag_id=hello_remote&run_id=dripping"
         connection.sendall(
-            head(server, f"POST {TRIGGER}", FORM.strip(), f"Content-Length: {len(body) + 500}")
+            request_head(server, f"POST {TRIGGER}", FORM.strip(), f"Content-Length: {len(body) + 500}")
         )
         connection.sendall(body)
         connection.settimeout(0.5)
@@ -76,22 +77,22 @@ def test_a_body_that_drips_is_given_up_and_others_are_served(server: Server) -> 
                 answer = connection.recv(65536)
             with contextlib.suppress(OSError):
                 connection.sendall(b"x")
-            check_it_serves(server)
-        assert statuses(answer) == [408], answer
+            check_others_are_served(server)
+        assert parse_statuses(answer) == [408], answer
     assert BODY_TIMEOUT - 1 < time.monotonic() - began < BODY_TIMEOUT + 20
-    assert runs(server) == before
+    assert fetch_runs(server) == before
 
 
-def test_headers_that_never_end_keep_nobody_waiting(server: Server) -> None:
-    # Each of gunicorn's two workers serves one connection at a time; what is behind one has to wait for it.
+def test_endless_headers_do_not_block_others(server: Server) -> None:
+    # Each of gunicorn's two workers serves one connection at a time, and other connections wait for it.
     many = 1 if server.major < 3 else 40
     with contextlib.ExitStack() as stack:
         for _ in range(many):
-            connection = stack.enter_context(wire(server))
-            connection.sendall(head(server, f"GET {VERSION}")[:-2] + b"X-Slow: x")
+            connection = stack.enter_context(connect(server))
+            connection.sendall(request_head(server, f"GET {VERSION}")[:-2] + b"X-Slow: x")
         for _ in range(5):
             connection.sendall(b"x")
-            check_it_serves(server)
+            check_others_are_served(server)
 
 
 @pytest.mark.parametrize(
@@ -100,18 +101,18 @@ def test_headers_that_never_end_keep_nobody_waiting(server: Server) -> None:
     ids=["a long value", "many", "a long name"],
 )
 def test_huge_headers_are_refused(server: Server, headers: list[str]) -> None:
-    with wire(server) as connection:
+    with connect(server) as connection:
         with contextlib.suppress(OSError):
-            connection.sendall(head(server, f"GET {VERSION}", "Connection: close", *headers))
-        found = statuses(rest(connection))
-    assert found in ([], [400], [413], [431], [200]), found
+            connection.sendall(request_head(server, f"GET {VERSION}", "Connection: close", *headers))
+        response_statuses = parse_statuses(read_to_end(connection))
+    assert response_statuses in ([], [400], [413], [431], [200]), response_statuses
     if len(headers) == 1:
-        assert found != [200]
-    check_it_serves(server)
+        assert response_statuses != [200]
+    check_others_are_served(server)
 
 
 CUT: dict[str, tuple[list[str], bytes]] = {
-    # A form whose arguments have all come already, but not the end of the body: it may be another command.
+    # All arguments have arrived, but not the end of the body, so the command may be another one.
     "chunks without their end": (
         [FORM.strip(), "Transfer-Encoding: chunked"],
         b"22\r\ndag_id=hello_remote&run_id=cut_off\r\n",
@@ -137,30 +138,30 @@ CUT: dict[str, tuple[list[str], bytes]] = {
 
 
 @pytest.mark.parametrize(("headers", "body"), CUT.values(), ids=CUT)
-def test_a_request_that_breaks_off_runs_nothing(server: Server, headers: list[str], body: bytes) -> None:
-    before, noted = runs(server), noted_triggers(server)
-    with wire(server) as connection:
-        connection.sendall(head(server, f"POST {TRIGGER}", "Connection: close", *headers) + body)
+def test_an_incomplete_request_runs_nothing(server: Server, headers: list[str], body: bytes) -> None:
+    before, noted_before = fetch_runs(server), audited_triggers(server)
+    with connect(server) as connection:
+        connection.sendall(request_head(server, f"POST {TRIGGER}", "Connection: close", *headers) + body)
         connection.shutdown(socket.SHUT_WR)
-        found = statuses(rest(connection))
-    assert found in ([], [400]), found
-    # The connection may end before the server has made up its mind.
-    [entry] = eventually("it is noted", lambda: noted_triggers(server)[len(noted) :])
+        response_statuses = parse_statuses(read_to_end(connection))
+    assert response_statuses in ([], [400]), response_statuses
+    # The connection may close before the server has rejected the request.
+    [entry] = wait_until("it is noted", lambda: audited_triggers(server)[len(noted_before) :])
     assert (entry["result"], entry["status"], entry["job"]) == ("invalid", 400, "")
-    assert runs(server) == before
+    assert fetch_runs(server) == before
 
 
-def test_each_of_several_requests_in_one_piece_needs_its_own_token(server: Server) -> None:
-    before = runs(server)
-    with wire(server) as connection:
-        first = head(server, f"GET {VERSION}")
-        second = head(
+def test_each_pipelined_request_needs_its_own_token(server: Server) -> None:
+    before = fetch_runs(server)
+    with connect(server) as connection:
+        first = request_head(server, f"GET {VERSION}")
+        second = request_head(
             server, f"GET {TRIGGER}?dag_id=hello_remote&run_id=piped", "Connection: close", token=False
         )
         connection.sendall(first + second)
-        found = statuses(rest(connection))
-    assert found in ([200], [200, 403]), found
-    assert runs(server) == before
+        response_statuses = parse_statuses(read_to_end(connection))
+    assert response_statuses in ([200], [200, 403]), response_statuses
+    assert fetch_runs(server) == before
 
 
 INNER = f"GET {TRIGGER}?dag_id=hello_remote&run_id=smuggled HTTP/1.1\r\nHost: localhost\r\nX-A: "
@@ -182,20 +183,20 @@ SMUGGLED: dict[str, list[str]] = {
 
 
 @pytest.mark.parametrize("headers", SMUGGLED.values(), ids=SMUGGLED)
-def test_what_is_smuggled_behind_a_request_is_not_run(server: Server, headers: list[str]) -> None:
-    before = runs(server)
-    with wire(server) as connection:
-        start = head(server, f"POST {VERSION}", FORM.strip(), *headers)
+def test_a_smuggled_request_is_not_run(server: Server, headers: list[str]) -> None:
+    before = fetch_runs(server)
+    with connect(server) as connection:
+        start = request_head(server, f"POST {VERSION}", FORM.strip(), *headers)
         connection.sendall(start + b"0\r\n\r\n" + INNER.encode() + b"\r\n\r\n")
         connection.shutdown(socket.SHUT_WR)
-        found = statuses(rest(connection))
-    assert all(status < 500 or status == 501 for status in found), found
-    assert all(status != 200 for status in found[1:]), found
-    assert runs(server) == before
-    check_it_serves(server)
+        response_statuses = parse_statuses(read_to_end(connection))
+    assert all(status < 500 or status == 501 for status in response_statuses), response_statuses
+    assert all(status != 200 for status in response_statuses[1:]), response_statuses
+    assert fetch_runs(server) == before
+    check_others_are_served(server)
 
 
-def test_nothing_of_all_this_is_a_defect_of_ours(server: Server) -> None:
+def test_the_log_reports_no_internal_error(server: Server) -> None:
     log = (server.home / "server.log").read_text("utf-8", "replace")
     assert "The REST API failed on" not in log
-    assert "could not be noted in the audit" not in log
+    assert "could not be recorded in the audit log" not in log

@@ -10,20 +10,25 @@ from pathlib import Path
 import pytest
 
 from airflow_remote.exit_status import ExitStatus
-from live.database import rows, runs
-from live.harness import Server, free_port, together
-from live.program import remote
+from live.concurrency import run_concurrently
+from live.database import fetch_rows, fetch_runs
+from live.harness import Server, free_port
+from live.program import run_client
 
 
 def test_a_run_is_in_airflows_database(server: Server) -> None:
-    done = remote(server, "trigger_dag", "hello_remote", "--run_id", "by_client", "--conf", '{"name": "Zoë"}')
+    done = run_client(
+        server, "trigger_dag", "hello_remote", "--run_id", "by_client", "--conf", '{"name": "Zoë"}'
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)[0]["dag_run_id"] == "by_client"
-    assert runs(server)["by_client"] == {"name": "Zoë"}
+    assert fetch_runs(server)["by_client"] == {"name": "Zoë"}
 
 
 def test_it_prints_what_the_command_printed(server: Server) -> None:
-    version, listed = together(lambda: remote(server, "version"), lambda: remote(server, "list_dags"))
+    version, listed = run_concurrently(
+        lambda: run_client(server, "version"), lambda: run_client(server, "list_dags")
+    )
     assert (version.returncode, version.stdout) == (0, f"{server.release}\n"), version.stderr
     assert listed.returncode == 0, listed.stderr
     read = subprocess.run(
@@ -33,25 +38,25 @@ def test_it_prints_what_the_command_printed(server: Server) -> None:
 
 
 @pytest.mark.parametrize("url", ["{}/", "{}/admin/rest_api", "{}/admin/rest_api/"])
-def test_urls_that_a_user_may_copy(server: Server, url: str) -> None:
-    done = remote(server, "--url", url.format(server.url), "rest_api_plugin_version")
+def test_urls_that_a_user_may_copy_are_accepted(server: Server, url: str) -> None:
+    done = run_client(server, "--url", url.format(server.url), "rest_api_plugin_version")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count(".") == 2
 
 
 def test_variables(server: Server, tmp_path: Path) -> None:
     value = "-x 'y' \"z\" $(id) 日本\nline"
-    done = remote(server, "variables", "--set", "by client", value)
+    done = run_client(server, "variables", "--set", "by client", value)
     assert done.returncode == 0, done.stderr
     given = tmp_path / "in.json"
     given.write_text(json.dumps({"from_file": "--help", "nested": {"a": 1}}), "utf-8")
-    done = remote(server, "variables", "--import", str(given))
+    done = run_client(server, "variables", "--import", str(given))
     assert done.returncode == 0, done.stderr
     target = tmp_path / "out.json"
-    exported, got, unknown = together(
-        lambda: remote(server, "variables", "--export", str(target)),
-        lambda: remote(server, "variables", "--get", "by client"),
-        lambda: remote(server, "variables", "--get", "no such variable"),
+    exported, got, unknown = run_concurrently(
+        lambda: run_client(server, "variables", "--export", str(target)),
+        lambda: run_client(server, "variables", "--get", "by client"),
+        lambda: run_client(server, "variables", "--get", "no such variable"),
     )
     assert (exported.returncode, exported.stdout) == (0, ""), exported.stderr
     expected = {"by client": value, "from_file": "--help", "nested": {"a": 1}}
@@ -64,20 +69,20 @@ def test_variables(server: Server, tmp_path: Path) -> None:
 def test_a_dag_file_is_deployed(server: Server, tmp_path: Path) -> None:
     file = tmp_path / "live_by_client.py"
     file.write_text("# no DAG in here\n")
-    done = remote(server, "deploy_dag", str(file))
+    done = run_client(server, "deploy_dag", str(file))
     assert done.returncode == 0, done.stderr
     deployed = server.home / "dags" / file.name
     assert deployed.read_text() == file.read_text()
-    again = remote(server, "deploy_dag", str(file))
+    again = run_client(server, "deploy_dag", str(file))
     assert again.returncode == ExitStatus.FAILED
     assert "force" in again.stderr
     deployed.unlink()
 
 
-def test_a_failing_command_ends_with_its_own_exit_code(server: Server) -> None:
-    failing, bad_date = together(
-        lambda: remote(server, "list_tasks", "no_such_dag"),
-        lambda: remote(server, "trigger_dag", "hello_remote", "--exec_date", "not-a-date"),
+def test_a_failing_command_keeps_its_exit_code(server: Server) -> None:
+    failing, bad_date = run_concurrently(
+        lambda: run_client(server, "list_tasks", "no_such_dag"),
+        lambda: run_client(server, "trigger_dag", "hello_remote", "--exec_date", "not-a-date"),
     )
     assert (failing.returncode, failing.stdout) == (1, "")
     assert "no_such_dag" in failing.stderr
@@ -85,19 +90,19 @@ def test_a_failing_command_ends_with_its_own_exit_code(server: Server) -> None:
     assert "not-a-date" in bad_date.stderr
 
 
-def test_its_own_failures_have_exit_codes_of_their_own(server: Server) -> None:
+def test_the_client_has_exit_codes_for_its_own_failures(server: Server) -> None:
     nobody = f"http://127.0.0.1:{free_port()}"
-    found = {
-        "unreachable": remote(server, "--url", nobody, "version"),
-        "wrong token": remote(server, "version", AIRFLOW_REMOTE_TOKEN="wrong"),
-        "no token": remote(server, "version", AIRFLOW_REMOTE_TOKEN=""),
-        "wrong option": remote(server, "trigger_dag", "hello_remote", "--no-such-option"),
-        "wrong command": remote(server, "trigger_dags"),
-        "refused argument": remote(server, "trigger_dag", "hello_remote", "--conf", "[1]"),
-        "not the API": remote(server, "--url", f"{server.url}/health", "version"),
-        "no file": remote(server, "deploy_dag", "no_such_file.py"),
+    results = {
+        "unreachable": run_client(server, "--url", nobody, "version"),
+        "wrong token": run_client(server, "version", AIRFLOW_REMOTE_TOKEN="wrong"),
+        "no token": run_client(server, "version", AIRFLOW_REMOTE_TOKEN=""),
+        "wrong option": run_client(server, "trigger_dag", "hello_remote", "--no-such-option"),
+        "wrong command": run_client(server, "trigger_dags"),
+        "refused argument": run_client(server, "trigger_dag", "hello_remote", "--conf", "[1]"),
+        "not the API": run_client(server, "--url", f"{server.url}/health", "version"),
+        "no file": run_client(server, "deploy_dag", "no_such_file.py"),
     }
-    assert {name: done.returncode for name, done in found.items()} == {
+    assert {name: done.returncode for name, done in results.items()} == {
         "unreachable": ExitStatus.UNREACHABLE,
         "wrong token": ExitStatus.REFUSED,
         "no token": ExitStatus.REFUSED,
@@ -107,28 +112,30 @@ def test_its_own_failures_have_exit_codes_of_their_own(server: Server) -> None:
         "not the API": ExitStatus.NOT_THE_API,
         "no file": ExitStatus.USAGE,
     }
-    for name, done in found.items():
+    for name, done in results.items():
         assert done.stdout == "", name
         assert done.stderr.startswith("airflow-remote: "), (name, done.stderr)
         assert done.stderr.count("\n") == 1, (name, done.stderr)
         assert str(server.token) not in done.stderr, name
 
 
-def test_what_this_airflow_does_not_have(server3: Server) -> None:
-    done = remote(server3, "run", "hello_remote", "hello", "any")
+def test_commands_missing_in_this_airflow(server3: Server) -> None:
+    done = run_client(server3, "run", "hello_remote", "hello", "any")
     assert (done.returncode, done.stdout) == (ExitStatus.UNSUPPORTED, "")
     assert "tasks test" in done.stderr
 
 
 def test_a_token_on_the_command_line_wins(server: Server) -> None:
-    done = remote(
+    done = run_client(
         server, "--token", str(server.token), "rest_api_plugin_version", AIRFLOW_REMOTE_TOKEN="wrong"
     )
     assert done.returncode == 0, done.stderr
 
 
-def test_all_that_the_server_answers(server: Server) -> None:
-    done = remote(server, "--json", "pool", "--set", "by client", "3", "-d")
+def test_the_full_response_can_be_printed(server: Server) -> None:
+    done = run_client(server, "--json", "pool", "--set", "by client", "3", "-d")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["status"] == "OK"
-    assert rows(server, "select slots, description from slot_pool where pool = 'by client'") == [(3, "-d")]
+    assert fetch_rows(server, "select slots, description from slot_pool where pool = 'by client'") == [
+        (3, "-d")
+    ]

@@ -1,4 +1,4 @@
-"""DAG files: deployed whole or not at all, only where DAGs are, and seen by Airflow."""
+"""DAG files are deployed atomically, only into the DAGs folder, and Airflow loads them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from live.database import parsing_requests, rows
-from live.harness import Reply, Server, on_both_versions
+from live.concurrency import on_both_versions
+from live.database import fetch_rows, parsing_requests
+from live.harness import Reply, Server
 from live.parsing import MARK, parsing
-from live.program import remote
+from live.program import run_client
 
 SOURCE = """
 from datetime import datetime, timezone
@@ -36,8 +37,8 @@ def deploy(server: Server, name: str, source: str | bytes, **flags: str) -> Repl
     return server.post("deploy_dag", data=flags, files={"dag_file": (name, source, "text/x-python")})
 
 
-def packed(files: dict[str, str]) -> bytes:
-    """A package of DAGs."""
+def zip_files(files: dict[str, str]) -> bytes:
+    """Return a ZIP file with DAGs."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name, text in files.items():
@@ -45,13 +46,13 @@ def packed(files: dict[str, str]) -> bytes:
     return content.getvalue()
 
 
-def paused(server: Server, dag_id: str) -> bool:
-    [(found,)] = rows(server, "select is_paused from dag where dag_id = ?", dag_id)
+def is_paused(server: Server, dag_id: str) -> bool:
+    [(found,)] = fetch_rows(server, "select is_paused from dag where dag_id = ?", dag_id)
     return bool(found)
 
 
 def files_of(home: Path) -> set[Path]:
-    """All files that a request could have made: not logs, databases, nor what is kept of jobs."""
+    """Return all files that a request could have created, without logs, databases and jobs."""
     return {
         path
         for path in home.parent.rglob("*")
@@ -61,19 +62,19 @@ def files_of(home: Path) -> set[Path]:
 
 
 @on_both_versions
-def test_a_dag_file_is_deployed_and_then_known(server: Server) -> None:
+def test_a_deployed_dag_is_known_to_airflow(server: Server) -> None:
     target = server.home / "dags" / "live_deployed.py"
     first = SOURCE.format(dag_id="live_deployed", task="first")
     reply = deploy(server, "live_deployed.py", first)
     assert (reply.status, reply["status"]) == (200, "OK"), reply.text
     assert target.read_text() == first
-    server.done("refresh_all_dags")
-    assert rows(server, "select 1 from serialized_dag where dag_id = 'live_deployed'") != []
-    assert rows(server, "select 1 from serialized_dag where dag_id = 'hello_remote'") != []
-    assert server.done("list_tasks", dag_id="live_deployed")["output"] == "first"
+    server.run_command("refresh_all_dags")
+    assert fetch_rows(server, "select 1 from serialized_dag where dag_id = 'live_deployed'") != []
+    assert fetch_rows(server, "select 1 from serialized_dag where dag_id = 'hello_remote'") != []
+    assert server.run_command("list_tasks", dag_id="live_deployed")["output"] == "first"
 
 
-def test_a_file_that_is_there_is_replaced_by_force_only(server: Server) -> None:
+def test_an_existing_file_is_replaced_only_with_force(server: Server) -> None:
     target = server.home / "dags" / "live_replaced.py"
     first, second = (SOURCE.format(dag_id="live_replaced", task=task) for task in ("first", "second"))
     assert deploy(server, target.name, first).status == 200
@@ -91,15 +92,15 @@ def test_a_file_that_is_there_is_replaced_by_force_only(server: Server) -> None:
 
 
 @on_both_versions
-def test_its_dags_are_paused_or_unpaused(server: Server) -> None:
+def test_deployed_dags_are_paused_or_unpaused(server: Server) -> None:
     name, source = "live_switched.py", SOURCE.format(dag_id="live_switched", task="only")
     reply = deploy(server, name, source, unpause="true")
     assert reply.status == 200, reply.text
     assert "live_switched" in reply["output"]
-    assert not paused(server, "live_switched")
+    assert not is_paused(server, "live_switched")
     reply = deploy(server, name, source, force="", pause="")
     assert reply.status == 200, reply.text
-    assert paused(server, "live_switched")
+    assert is_paused(server, "live_switched")
     both = deploy(server, name, source, force="1", pause="1", unpause="1")
     assert (both.status, both["airflow_cmd"]) == (400, "")
 
@@ -110,7 +111,7 @@ def test_a_file_that_airflow_cannot_import_replaces_nothing(server: Server) -> N
     good = SOURCE.format(dag_id="live_broken", task="only")
     assert deploy(server, target.name, good, unpause="true").status == 200
     before = files_of(server.home)
-    known = rows(server, "select * from serialized_dag where dag_id = 'live_broken'")
+    known = fetch_rows(server, "select * from serialized_dag where dag_id = 'live_broken'")
     for line, reason in (
         ("import no_such_module_anywhere", "no_such_module_anywhere"),
         ("import os; os._exit(0)", "ended the process that imported it"),
@@ -123,12 +124,12 @@ def test_a_file_that_airflow_cannot_import_replaces_nothing(server: Server) -> N
     assert (reply.status, list(reply["import_errors"])) == (422, ["live_new.py"])
     assert files_of(server.home) == before
     assert target.read_text() == good
-    assert rows(server, "select * from serialized_dag where dag_id = 'live_broken'") == known
+    assert fetch_rows(server, "select * from serialized_dag where dag_id = 'live_broken'") == known
     target.unlink()
 
 
 @on_both_versions
-def test_a_package_is_deployed_by_the_client_rolled_back_and_taken_away(server: Server) -> None:
+def test_the_client_deploys_rolls_back_and_undeploys_a_package(server: Server) -> None:
     source = SOURCE.format(dag_id="live_zipped", task="{task}").replace(
         "@dag(", "from live_zipped_lib.names import NAME\n\n@dag(", 1
     )
@@ -136,39 +137,41 @@ def test_a_package_is_deployed_by_the_client_rolled_back_and_taken_away(server: 
     def package(task: str) -> str:
         path = server.home / "live_package.zip"
         lib = {"live_zipped_lib/__init__.py": "", "live_zipped_lib/names.py": "NAME = 'zipped'\n"}
-        path.write_bytes(packed({"live_zipped.py": source.replace("{task}", task), **lib}))
+        path.write_bytes(zip_files({"live_zipped.py": source.replace("{task}", task), **lib}))
         return str(path)
 
     def tasks() -> Any:
-        return server.done("list_tasks", dag_id="live_zipped")["output"]
+        return server.run_command("list_tasks", dag_id="live_zipped")["output"]
 
     where = ["--folder", "team_a"]
     deployed = server.home / "dags" / "team_a" / "live_package.zip"
-    done = remote(server, "deploy_dag", package("first"), *where, "--unpause", "--wait", "30")
+    done = run_client(server, "deploy_dag", package("first"), *where, "--unpause", "--wait", "30")
     assert done.returncode == 0, done.stderr
-    said = "DAG File [team_a/live_package.zip] has been uploaded; unpaused: live_zipped; parsed by Airflow\n"
-    assert done.stdout == said
-    assert not paused(server, "live_zipped")
+    message = (
+        "DAG File [team_a/live_package.zip] has been uploaded; unpaused: live_zipped; parsed by Airflow\n"
+    )
+    assert done.stdout == message
+    assert not is_paused(server, "live_zipped")
     assert tasks() == "first"
-    again = remote(server, "deploy_dag", package("second"), *where)
+    again = run_client(server, "deploy_dag", package("second"), *where)
     assert (again.returncode, "force" in again.stderr) == (1, True)
-    again = remote(server, "deploy_dag", package("second"), *where, "--force", "--pause")
+    again = run_client(server, "deploy_dag", package("second"), *where, "--force", "--pause")
     assert again.returncode == 0, again.stderr
     assert tasks() == "second"
-    assert paused(server, "live_zipped")
-    back = remote(server, "rollback_dag", deployed.name, *where, "--unpause")
-    assert "is back as version 1 has it" in back.stdout, back.stderr
+    assert is_paused(server, "live_zipped")
+    back = run_client(server, "rollback_dag", deployed.name, *where, "--unpause")
+    assert "has been rolled back to version 1" in back.stdout, back.stderr
     assert tasks() == "first"
-    asked = server.done("refresh_dag", dag_id="live_zipped")["output"]
+    asked = server.run_command("refresh_dag", dag_id="live_zipped")["output"]
     assert "team_a/live_package.zip" in asked
     assert "live_zipped.py" not in asked  # Airflow parses a package as a whole
-    gone = remote(server, "undeploy_dag", deployed.name, *where)
+    gone = run_client(server, "undeploy_dag", deployed.name, *where)
     assert gone.returncode == 0, gone.stderr
     assert not deployed.exists()
 
 
 @on_both_versions
-def test_a_dag_that_another_file_brings_is_taken_over_by_force_only(server: Server) -> None:
+def test_a_dag_of_another_file_is_replaced_only_with_force(server: Server) -> None:
     source = SOURCE.format(dag_id="live_owned", task="only")
     assert deploy(server, "live_owner.py", source, unpause="true").status == 200
     reply = deploy(server, "live_taker.py", source)
@@ -181,7 +184,7 @@ def test_a_dag_that_another_file_brings_is_taken_over_by_force_only(server: Serv
 
 
 @on_both_versions
-def test_it_waits_until_airflow_has_parsed_the_file(server: Server) -> None:
+def test_deploy_waits_until_airflow_has_parsed_the_file(server: Server) -> None:
     first, second = (SOURCE.format(dag_id="live_waited", task=task) for task in ("first", "second"))
     late = deploy(server, "live_waited.py", first, wait="1")
     assert (late.status, late["dag_ids"]) == (422, ["live_waited"])
@@ -192,13 +195,13 @@ def test_it_waits_until_airflow_has_parsed_the_file(server: Server) -> None:
             assert reply.status == 200, reply.text
             assert reply["output"].endswith("DAGs: live_waited; parsed by Airflow")
             query = "select data from serialized_dag where dag_id = ? order by last_updated desc limit 1"
-            [(data,)] = rows(server, query, "live_waited")
+            [(data,)] = fetch_rows(server, query, "live_waited")
             assert ("second" in str(data)) == (source is second)
-        # It has another serialization each time, so that cannot tell; and a package.
+        # Each parse gives another serialization, which therefore proves nothing; and a package.
         changing = SOURCE.format(dag_id="live_changing", task="only")
         changing = changing.replace("catchup=False", "catchup=False, tags=[str(time.time_ns())]")
         reply = deploy(
-            server, "live_changing.zip", packed({"main.py": f"import time\n{changing}"}), wait="90"
+            server, "live_changing.zip", zip_files({"main.py": f"import time\n{changing}"}), wait="90"
         )
         assert reply.status == 200, reply.text
         fails = SOURCE.format(dag_id="live_fails", task="only")
@@ -239,7 +242,7 @@ NAMES = [
 ]
 
 
-def test_names_that_lead_elsewhere_are_refused(server: Server) -> None:
+def test_names_outside_the_dags_folder_are_rejected(server: Server) -> None:
     before = files_of(server.home)
     for name in NAMES:
         reply = deploy(server, name, "x = 1\n", force="true")
@@ -261,11 +264,11 @@ def test_a_file_is_sent_as_a_file(server: Server, field: str) -> None:
 
 @on_both_versions
 def test_refresh_dag_asks_airflow_once(server: Server) -> None:
-    first = server.done("refresh_dag", dag_id="hello_remote")
-    assert "asked for already" not in first["output"]
-    assert "is asked for" in first["output"]
+    first = server.run_command("refresh_dag", dag_id="hello_remote")
+    assert "was already asked to parse" not in first["output"]
+    assert "was asked to parse" in first["output"]
     before = parsing_requests(server)
     assert [name.rpartition("/")[2] for name in before].count("hello_remote.py") == 1
-    again = server.done("refresh_dag", dag_id="hello_remote")
-    assert "asked for already" in again["output"]
+    again = server.run_command("refresh_dag", dag_id="hello_remote")
+    assert "was already asked to parse" in again["output"]
     assert parsing_requests(server) == before

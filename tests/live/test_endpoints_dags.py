@@ -1,4 +1,4 @@
-"""The endpoints about DAGs and their runs, each seen to have had its effect."""
+"""The endpoints for DAGs and their runs, checked by their effects."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from live.database import rows, runs
-from live.harness import Server, on_both_versions, together
+from live.concurrency import on_both_versions, run_concurrently
+from live.database import fetch_rows, fetch_runs
+from live.harness import Server
 
 NAMES = [
     *("version", "rest_api_plugin_version", "render", "variables", "connections", "pause", "unpause"),
@@ -15,19 +16,19 @@ NAMES = [
     *("kerberos", "worker", "workers", "flower", "scheduler", "task_state", "pool", "serve_logs", "clear"),
     *("deploy_dag", "refresh_dag", "refresh_all_dags", "undeploy_dag", "rollback_dag"),
 ]
-"""Every name of Airflow 1.x and of the plugins for it, and what has been added to them."""
+"""Every command of Airflow 1.x and of the 2016 plugin, and the additions of this project."""
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_endpoint_is_at_both_addresses(server: Server, name: str) -> None:
     for path in (f"/api/v1.0/{name}", f"/api?api={name}"):
-        assert server.ask(path, "HEAD").status == 200
-        assert server.ask(path.replace(name, f"{name}x"), "HEAD").status == 404
+        assert server.request(path, "HEAD").status == 200
+        assert server.request(path.replace(name, f"{name}x"), "HEAD").status == 404
 
 
 def test_version(server: Server) -> None:
-    posted, ancestors = together(
-        lambda: server.post("version"), lambda: server.ask("/api?api=version", method="POST")
+    posted, ancestors = run_concurrently(
+        lambda: server.post("version"), lambda: server.request("/api?api=version", method="POST")
     )
     assert (posted.status, posted["output"], posted["exit_code"]) == (200, server.release, 0)
     assert posted["airflow_cmd"] == "airflow version"
@@ -37,20 +38,23 @@ def test_version(server: Server) -> None:
 
 
 def test_list_dags(server: Server) -> None:
-    listed, report = together(lambda: server.get("list_dags"), lambda: server.get("list_dags", report="true"))
+    listed, report = run_concurrently(
+        lambda: server.get("list_dags"), lambda: server.get("list_dags", report="true")
+    )
     assert listed.status == report.status == 200
-    found = {row["dag_id"]: row for row in listed["result"]}
-    assert found.keys() >= {"hello_remote", "live_daily", "live_trouble"}
-    assert found["hello_remote"]["fileloc"] == str(server.home / "dags" / "hello_remote.py")
+    rows_by_dag = {row["dag_id"]: row for row in listed["result"]}
+    assert rows_by_dag.keys() >= {"hello_remote", "live_daily", "live_trouble"}
+    assert rows_by_dag["hello_remote"]["fileloc"] == str(server.home / "dags" / "hello_remote.py")
     assert "hello_remote.py" in {row["file"].rpartition("/")[2] for row in report["result"]}
 
 
 @on_both_versions
 def test_unpause_and_pause(server: Server) -> None:
-    envelope = server.done("unpause", dag_id="hello_remote")
+    server.run_command("pause", dag_id="hello_remote")  # an earlier test may have unpaused it
+    envelope = server.run_command("unpause", dag_id="hello_remote")
     assert [row["dag_id"] for row in envelope["result"]] == ["hello_remote"]
     assert not server.is_paused("hello_remote")
-    envelope = server.done("pause", dag_id="hello_remote")
+    envelope = server.run_command("pause", dag_id="hello_remote")
     assert [row["dag_id"] for row in envelope["result"]] == ["hello_remote"]
     assert server.is_paused("hello_remote")
 
@@ -58,17 +62,19 @@ def test_unpause_and_pause(server: Server) -> None:
 @on_both_versions
 def test_trigger_dag_then_dag_state(server: Server) -> None:
     arguments = {"dag_id": "hello_remote", "run_id": "dated", "exec_date": "2024-05-01T12:00:00+00:00"}
-    envelope = server.done("trigger_dag", **arguments, conf=json.dumps({"name": "Zoë", "list": [1, None]}))
+    envelope = server.run_command(
+        "trigger_dag", **arguments, conf=json.dumps({"name": "Zoë", "list": [1, None]})
+    )
     assert envelope["dag_run_id"] == "dated"
-    assert runs(server)["dated"] == {"name": "Zoë", "list": [1, None]}
+    assert fetch_runs(server)["dated"] == {"name": "Zoë", "list": [1, None]}
     when = "2024-05-01T12:00:00+00:00" if server.major == 2 else "dated"
-    state = server.done("dag_state", dag_id="hello_remote", execution_date=when)
+    state = server.run_command("dag_state", dag_id="hello_remote", execution_date=when)
     assert state["output"].partition(",")[0] == "queued"
 
 
-def test_what_is_not_there_is_a_404(server: Server) -> None:
+def test_unknown_objects_give_a_404(server: Server) -> None:
     when = "2024-05-01" if server.major == 2 else "no_such_run"
-    replies = together(
+    replies = run_concurrently(
         lambda: server.get("trigger_dag", dag_id="no_such_dag"),
         lambda: server.get("list_tasks", dag_id="no_such_dag"),
         lambda: server.get("dag_state", dag_id="no_such_dag", execution_date=when),
@@ -83,9 +89,9 @@ def test_what_is_not_there_is_a_404(server: Server) -> None:
 
 
 @on_both_versions
-def test_a_run_id_that_is_there_is_a_409_and_a_bad_date_a_400(server: Server) -> None:
+def test_an_existing_run_id_gives_a_409_and_a_bad_date_a_400(server: Server) -> None:
     server.trigger("twice")
-    again, bad_date = together(
+    again, bad_date = run_concurrently(
         lambda: server.get("trigger_dag", dag_id="hello_remote", run_id="twice"),
         lambda: server.get("trigger_dag", dag_id="hello_remote", run_id="never", exec_date="not-a-date"),
     )
@@ -94,15 +100,15 @@ def test_a_run_id_that_is_there_is_a_409_and_a_bad_date_a_400(server: Server) ->
     assert (bad_date.status, bad_date["error"]["type"]) == (400, "BadArguments"), bad_date.text
     assert "not-a-date" in bad_date["output"]
     assert "\n" not in bad_date["output"]
-    assert "never" not in runs(server)
+    assert "never" not in fetch_runs(server)
 
 
-def test_a_date_that_is_there_is_a_409_with_a_reason(server3: Server) -> None:
+def test_an_existing_date_gives_a_409_with_a_reason(server3: Server) -> None:
     arguments = {"dag_id": "hello_remote", "exec_date": "2022-02-02T00:00:00Z"}
-    server3.done("trigger_dag", run_id="first_of_its_date", **arguments)
+    server3.run_command("trigger_dag", run_id="first_of_its_date", **arguments)
     reply = server3.get("trigger_dag", run_id="second_of_its_date", **arguments)
     assert (reply.status, reply["error"]["type"]) == (409, "Conflict"), reply.text
-    # The reason, not the parameters of the statement, which hold the conf.
+    # The reason without the parameters of the SQL statement, which contain the conf.
     assert "UNIQUE" in reply["output"]
     assert "parameters" not in reply["output"]
 
@@ -110,15 +116,15 @@ def test_a_date_that_is_there_is_a_409_with_a_reason(server3: Server) -> None:
 @on_both_versions
 def test_backfill(server: Server) -> None:
     dates = {"dag_id": "live_daily", "start_date": "2024-03-01", "end_date": "2024-03-01"}
-    dry = server.done("backfill", dry_run="true", **dates)
+    dry = server.run_command("backfill", dry_run="true", **dates)
     assert "2024-03-01" in dry["stdout"] + dry["stderr"]
-    assert runs(server, "live_daily") == {}
+    assert fetch_runs(server, "live_daily") == {}
     more = {"mark_success": "true"} if server.major == 2 else {}
-    server.done("backfill", **dates, **more)
+    server.run_command("backfill", **dates, **more)
     if server.major == 2:
-        assert len(runs(server, "live_daily")) == 1
+        assert len(fetch_runs(server, "live_daily")) == 1
     else:
-        assert rows(server, "select dag_id from backfill") == [("live_daily",)]
+        assert fetch_rows(server, "select dag_id from backfill") == [("live_daily",)]
 
 
 def test_backfill_of_a_dag_without_a_schedule(server3: Server) -> None:

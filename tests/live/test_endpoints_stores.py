@@ -1,12 +1,13 @@
-"""Variables, connections and pools: what goes in comes back, whatever it is."""
+"""Variables, connections and pools keep any value unchanged."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from live.database import rows
-from live.harness import Server, on_both_versions, together
+from live.concurrency import on_both_versions, run_concurrently
+from live.database import fetch_rows
+from live.harness import Server
 
 HOSTILE = [
     "-h",
@@ -22,19 +23,19 @@ HOSTILE = [
     "=",
     "\\",
 ]
-"""What shells, option parsers, formatters and templates could take for something of theirs."""
+"""Values that shells, option parsers, formatters and templates could interpret."""
 
 
-def variables(server: Server) -> dict[str, Any]:
-    """All variables, by the endpoint."""
-    exported = server.done("variables", export="-")
-    found = json.loads(exported["stdout"])
-    assert isinstance(found, dict)
-    return found
+def export_variables(server: Server) -> dict[str, Any]:
+    """Return all variables from the endpoint."""
+    envelope = server.run_command("variables", export="-")
+    exported_values = json.loads(envelope["stdout"])
+    assert isinstance(exported_values, dict)
+    return exported_values
 
 
-def test_hostile_values_arrive_and_come_back_verbatim(server: Server) -> None:
-    # Each is the key and the value at once; they come by all the ways that a request can carry them.
+def test_hostile_values_are_stored_verbatim(server: Server) -> None:
+    # Each value is also used in its key. The requests carry arguments in all possible ways.
     def put(number: int, text: str) -> Any:
         arguments = {"key": f"{number} {text}", "value": text}
         if number % 3 == 0:
@@ -43,29 +44,29 @@ def test_hostile_values_arrive_and_come_back_verbatim(server: Server) -> None:
             return server.post("variables", json={"set": arguments["key"], "value": text})
         return server.post("variables", data={"set": arguments["key"], "value": text})
 
-    replies = together(
+    replies = run_concurrently(
         *(lambda number=number, text=text: put(number, text) for number, text in enumerate(HOSTILE))
     )
     assert [reply.status for reply in replies] == [200] * len(HOSTILE), [reply.text for reply in replies]
-    found = variables(server)
-    assert {f"{number} {text}": text for number, text in enumerate(HOSTILE)}.items() <= found.items()
+    values = export_variables(server)
+    assert {f"{number} {text}": text for number, text in enumerate(HOSTILE)}.items() <= values.items()
 
 
 @on_both_versions
 def test_a_key_that_looks_like_an_option(server: Server) -> None:
-    server.done("variables", set="--help", value="-h")
-    assert server.done("variables", get="--help")["stdout"] == "-h\n"
-    server.done("variables", delete="--help")
+    server.run_command("variables", set="--help", value="-h")
+    assert server.run_command("variables", get="--help")["stdout"] == "-h\n"
+    server.run_command("variables", delete="--help")
     gone = server.get("variables", get="--help")
     assert (gone["status"], gone["exit_code"]) == ("ERROR", 1)
     assert gone.status in (404, 422)
 
 
 @on_both_versions
-def test_the_value_of_a_variable_is_not_in_the_answer(server: Server) -> None:
-    envelope = server.done("variables", cmd="set", key="quiet", value="s3cr3t-value")
+def test_the_value_of_a_variable_is_masked(server: Server) -> None:
+    envelope = server.run_command("variables", cmd="set", key="quiet", value="s3cr3t-value")
     assert "s3cr3t-value" not in json.dumps({**envelope, "stdout": "", "stderr": "", "output": ""})
-    listed = server.done("variables")
+    listed = server.run_command("variables")
     assert "quiet" in {row["key"] for row in listed["result"]}
 
 
@@ -75,10 +76,10 @@ def test_import_of_a_file(server: Server) -> None:
     files = {"file": ("any name.json", json.dumps(content), "application/json")}
     reply = server.post("variables", data={"cmd": "import"}, files=files)
     assert (reply.status, reply["status"]) == (200, "OK"), reply.text
-    assert content.items() <= variables(server).items()
+    assert content.items() <= export_variables(server).items()
 
 
-def test_export_writes_no_file_of_the_server(server: Server) -> None:
+def test_export_writes_no_file_on_the_server(server: Server) -> None:
     target = server.home / "exported.json"
     reply = server.get("variables", export=str(target))
     assert (reply.status, reply["airflow_cmd"]) == (400, "")
@@ -95,11 +96,13 @@ def test_connections(server: Server) -> None:
     assert "p4ssw0rd" not in add["airflow_cmd"]
     assert "p4ssw0rd" not in json.dumps(add["arguments"])
     assert add["arguments"]["conn_id"] == "live_db"
-    # Encrypted, so only what is not secret can be read without Airflow.
-    stored = rows(server, "select conn_type, host, login, port from connection where conn_id = 'live_db'")
+    # Secrets are encrypted, so only the other columns can be read without Airflow.
+    stored = fetch_rows(
+        server, "select conn_type, host, login, port from connection where conn_id = 'live_db'"
+    )
     assert stored == [("postgres", "db.example", "user", 5433)]
 
-    again, listed, got = together(
+    again, listed, got = run_concurrently(
         lambda: server.post("connections", data={"cmd": "add", "conn_id": "live_db", "conn_uri": URI}),
         lambda: server.get("connections", list="true"),
         lambda: server.get("connections", get="true", conn_id="live_db"),
@@ -109,12 +112,12 @@ def test_connections(server: Server) -> None:
     assert "live_db" in {row["conn_id"] for row in listed["result"]}
     assert [row["host"] for row in got["result"]] == ["db.example"]
 
-    server.done("connections", cmd="delete", conn_id="live_db")
-    assert rows(server, "select 1 from connection where conn_id = 'live_db'") == []
+    server.run_command("connections", cmd="delete", conn_id="live_db")
+    assert fetch_rows(server, "select 1 from connection where conn_id = 'live_db'") == []
 
 
-def test_what_is_not_there_is_a_404(server: Server) -> None:
-    connection, pool = together(
+def test_unknown_objects_give_a_404(server: Server) -> None:
+    connection, pool = run_concurrently(
         lambda: server.get("connections", get="true", conn_id="no_such_thing"),
         lambda: server.get("pool", get="no_such_thing"),
     )
@@ -125,13 +128,15 @@ def test_what_is_not_there_is_a_404(server: Server) -> None:
 
 @on_both_versions
 def test_pools(server: Server) -> None:
-    server.done("pool", cmd="set", pool_name="-live pool-", slot_count="7", pool_description="--help")
-    server.done("pool", set="without words", slot_count="-1")
-    listed, got = together(lambda: server.done("pool"), lambda: server.done("pool", get="-live pool-"))
-    found = {row["pool"]: row for row in listed["result"]}
-    assert found["-live pool-"]["description"] == "--help"
-    assert str(found["-live pool-"]["slots"]) == "7"
-    assert str(found["without words"]["slots"]) == "-1"
+    server.run_command("pool", cmd="set", pool_name="-live pool-", slot_count="7", pool_description="--help")
+    server.run_command("pool", set="without words", slot_count="-1")
+    listed, got = run_concurrently(
+        lambda: server.run_command("pool"), lambda: server.run_command("pool", get="-live pool-")
+    )
+    stored_rows = {row["pool"]: row for row in listed["result"]}
+    assert stored_rows["-live pool-"]["description"] == "--help"
+    assert str(stored_rows["-live pool-"]["slots"]) == "7"
+    assert str(stored_rows["without words"]["slots"]) == "-1"
     assert [str(row["slots"]) for row in got["result"]] == ["7"]
-    server.done("pool", delete="-live pool-")
-    assert rows(server, "select 1 from slot_pool where pool = '-live pool-'") == []
+    server.run_command("pool", delete="-live pool-")
+    assert fetch_rows(server, "select 1 from slot_pool where pool = '-live pool-'") == []

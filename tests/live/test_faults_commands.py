@@ -1,4 +1,4 @@
-"""Commands that misbehave, clients that hang up, and more requests than anybody should send at once."""
+"""Misbehaving commands, disconnecting clients, and too many requests at once."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from typing import Any
 
 import pytest
 
+from live.concurrency import on_both_versions, wait_until
 from live.conftest import MAX_QUEUED
-from live.harness import Reply, Server, eventually, on_both_versions
+from live.harness import Reply, Server
 from live.jobs import (
     ASYNC,
-    Request,
-    begun,
-    check_nothing_is_left,
+    OpenRequest,
+    check_no_leftovers,
     check_triggers,
-    deed,
-    ended,
-    folder,
-    go,
-    host,
-    job,
-    listed,
+    finish_probes,
+    fork_server_pid,
+    get_job,
+    job_folder,
+    list_jobs,
+    probe_arguments,
+    read_output,
     submit,
-    text,
+    wait_until_begun,
+    wait_until_ended,
 )
-from live.processes import forget_peak, living, of_job, peak, session_of
+from live.processes import peak_memory, processes_of_job, reset_peak_memory, select_running, session_of
 
 pytestmark = pytest.mark.fault
 
@@ -37,116 +38,120 @@ LIMIT = 16 << 20
 
 REQUESTS = 500
 LOCKED = "database is locked"
-"""What Airflow's commands say when sixteen at once want to write to its own SQLite file."""
+"""The error of Airflow's commands when sixteen of them write to its SQLite file at once."""
 
 
 @on_both_versions
 def test_a_command_that_ignores_sigterm(server: Server) -> None:
-    job_id = submit(server, "render", **deed("ignores_sigterm", "never"))
-    begun(server, job_id)
+    job_id = submit(server, "render", **probe_arguments("ignores_sigterm", "never"))
+    wait_until_begun(server, job_id)
     reply = server.post(f"jobs/{job_id}/stop", extra={"Prefer": "wait=1"})
     assert (reply.status, reply["state"]) == (202, "running"), reply.text
-    found = ended(server, job_id)
-    assert (found["state"], found["exit_code"]) == ("stopped", -9), found
-    assert text(server, job_id).startswith("begun")
-    check_nothing_is_left(server)
+    job = wait_until_ended(server, job_id)
+    assert (job["state"], job["exit_code"]) == ("stopped", -9), job
+    assert read_output(server, job_id).startswith("begun")
+    check_no_leftovers(server)
 
 
 @on_both_versions
 def test_a_command_with_grandchildren_is_stopped(server: Server) -> None:
-    job_id = submit(server, "render", **deed("has_grandchildren", "never"))
-    begun(server, job_id)
-    eventually("it has processes of its own", lambda: len(of_job(server.home, job_id)) >= 5)
+    job_id = submit(server, "render", **probe_arguments("has_grandchildren", "never"))
+    wait_until_begun(server, job_id)
+    wait_until("it has processes of its own", lambda: len(processes_of_job(server.home, job_id)) >= 5)
     assert server.post(f"jobs/{job_id}/stop", data={"force": "true"})["state"] == "stopped"
-    check_nothing_is_left(server)
+    check_no_leftovers(server)
 
 
 @on_both_versions
 def test_a_command_with_grandchildren_ends(server: Server) -> None:
-    job_id = submit(server, "render", **deed("has_grandchildren", "grandchildren"))
-    begun(server, job_id)
-    eventually("it has processes of its own", lambda: len(of_job(server.home, job_id)) >= 5)
-    go(server, "grandchildren")
-    found = ended(server, job_id)
-    assert (found["state"], found["exit_code"]) == ("succeeded", 0), found
-    check_nothing_is_left(server)
+    job_id = submit(server, "render", **probe_arguments("has_grandchildren", "grandchildren"))
+    wait_until_begun(server, job_id)
+    wait_until("it has processes of its own", lambda: len(processes_of_job(server.home, job_id)) >= 5)
+    finish_probes(server, "grandchildren")
+    job = wait_until_ended(server, job_id)
+    assert (job["state"], job["exit_code"]) == ("succeeded", 0), job
+    check_no_leftovers(server)
 
 
 @on_both_versions
-def test_a_command_with_a_daemon(server: Server) -> None:
-    """That it ends with its command, whether that ends by itself or is stopped."""
+def test_a_daemon_ends_with_its_command(server: Server) -> None:
+    """A daemon ends whether its command ends or is stopped."""
     for name, stop in (("a daemon", False), ("a daemon of one that is stopped", True)):
-        job_id = submit(server, "render", **deed("starts_a_daemon", name))
-        begun(server, job_id)
-        daemon = int(text(server, job_id).split()[1])
-        assert session_of(daemon) != session_of(job(server, job_id)["pid"])
+        job_id = submit(server, "render", **probe_arguments("starts_a_daemon", name))
+        wait_until_begun(server, job_id)
+        daemon = int(read_output(server, job_id).split()[1])
+        assert session_of(daemon) != session_of(get_job(server, job_id)["pid"])
         if stop:
             assert server.post(f"jobs/{job_id}/stop")["state"] == "stopped"
         else:
-            go(server, name)
-            assert ended(server, job_id)["state"] == "succeeded"
-        eventually("its daemon is gone", lambda: daemon not in living([daemon]))  # noqa: B023 - at once
-    check_nothing_is_left(server)
+            finish_probes(server, name)
+            assert wait_until_ended(server, job_id)["state"] == "succeeded"
+        wait_until("its daemon is gone", lambda: daemon not in select_running([daemon]))  # noqa: B023 - called at once
+    check_no_leftovers(server)
 
 
 @on_both_versions
 def test_a_command_that_prints_a_gigabyte(server: Server) -> None:
-    keeper = host(server)
-    forget_peak(keeper)
-    before = peak(keeper)
-    with Request(server, "render", deed("prints_a_gigabyte", "never"), Accept="text/plain") as request:
+    fork_server = fork_server_pid(server)
+    reset_peak_memory(fork_server)
+    before = peak_memory(fork_server)
+    with OpenRequest(
+        server, "render", probe_arguments("prints_a_gigabyte", "never"), Accept="text/plain"
+    ) as request:
         worker = request.worker
-        forget_peak(worker)
-        workers_before = peak(worker)
+        reset_peak_memory(worker)
+        workers_before = peak_memory(worker)
         got = 0
-        while block := request.answer.read(1 << 16):
+        while block := request.response.read(1 << 16):
             got += len(block)
-    found = listed(server)[0]
-    assert (found["name"], found["state"]) == ("render", "stopped"), found
-    assert "max_output_bytes" in found["message"]
+    job = list_jobs(server)[0]
+    assert (job["name"], job["state"]) == ("render", "stopped"), job
+    assert "max_output_bytes" in job["message"]
     assert got > 0
-    assert (folder(server, found["id"]) / "stdout").stat().st_size == found["stdout_bytes"] == LIMIT
-    assert len(text(server, found["id"])) == LIMIT
-    assert peak(keeper) - before < 8, "MiB more in the host"
-    assert peak(worker) - workers_before < 24, "MiB more in the web worker"
-    check_nothing_is_left(server)
+    assert (job_folder(server, job["id"]) / "stdout").stat().st_size == job["stdout_bytes"] == LIMIT
+    assert len(read_output(server, job["id"])) == LIMIT
+    assert peak_memory(fork_server) - before < 8, "MiB more in the fork server"
+    # The gigabyte must not pass through memory. A worker that has served many requests also has a fragmented
+    # heap, so it may hold up to twice what is kept of the output.
+    assert peak_memory(worker) - workers_before < 2 * LIMIT >> 20, "MiB more in the web worker"
+    check_no_leftovers(server)
 
 
 @on_both_versions
 def test_a_command_that_reads_stdin(server: Server) -> None:
-    envelope = server.done("render", **deed("reads_stdin", "nothing"))
+    envelope = server.run_command("render", **probe_arguments("reads_stdin", "nothing"))
     assert envelope["stdout"].startswith("read ''\n")
 
 
 @on_both_versions
 def test_a_command_that_segfaults(server: Server) -> None:
-    keeper = host(server)
-    reply = server.post("render", data=deed("segfaults", "anything"))
+    fork_server = fork_server_pid(server)
+    reply = server.post("render", data=probe_arguments("segfaults", "anything"))
     assert (reply.status, reply["exit_code"], reply["job"]["state"]) == (422, -11, "failed"), reply.text
     assert "SIGSEGV" in reply["output"]
     assert reply["stdout"] == "about to fault\n"
-    assert host(server) == keeper
-    check_nothing_is_left(server)
+    assert fork_server_pid(server) == fork_server
+    check_no_leftovers(server)
 
 
 @on_both_versions
-def test_a_client_that_hangs_up_in_a_stream(server: Server) -> None:
+def test_a_client_disconnects_during_a_stream(server: Server) -> None:
     for kind in ("text/plain", "application/x-ndjson"):
         name = f"hangs up {kind[-4:]}"
-        with Request(server, "render", deed("waits", name), Accept=kind) as request:
-            request.line()
-            job_id = listed(server, state="queued,running")[0]["id"]
-            begun(server, job_id)
-        assert job(server, job_id)["state"] == "running"
-        go(server, name)
-        found = ended(server, job_id)
-        assert (found["state"], found["exit_code"]) == ("succeeded", 0), found
-        assert "and done" in text(server, job_id)
-    check_nothing_is_left(server)
+        with OpenRequest(server, "render", probe_arguments("waits", name), Accept=kind) as request:
+            request.read_line()
+            job_id = list_jobs(server, state="queued,running")[0]["id"]
+            wait_until_begun(server, job_id)
+        assert get_job(server, job_id)["state"] == "running"
+        finish_probes(server, name)
+        job = wait_until_ended(server, job_id)
+        assert (job["state"], job["exit_code"]) == ("succeeded", 0), job
+        assert "and done" in read_output(server, job_id)
+    check_no_leftovers(server)
 
 
 def test_many_requests_at_once(server: Server) -> None:
-    """Of all kinds: that wait or do not, that change something or do not."""
+    """Send requests that wait or do not, and that modify data or do not."""
     barrier = Barrier(REQUESTS)
 
     def ask(number: int) -> Reply:
@@ -170,8 +175,8 @@ def test_many_requests_at_once(server: Server) -> None:
             assert "max_queued" in reply["output"]
     accepted = {number: reply["job"]["id"] for number, reply in enumerate(replies) if reply.status != 429}
     assert len(set(accepted.values())) == len(accepted)
-    check_nothing_is_left(server, 200)
-    ends = {found["id"]: (found["state"], found["message"]) for found in listed(server)}
+    check_no_leftovers(server, 200)
+    ends = {job["id"]: (job["state"], job["message"]) for job in list_jobs(server)}
     bad = [ends[job_id] for job_id in accepted.values() if ends[job_id] != ("succeeded", "")]
     assert [end for end in bad if LOCKED not in end[1]] == []
     assert len(bad) <= len(accepted) // 10, bad

@@ -1,4 +1,4 @@
-"""A disk that is full or read-only, and a store that is locked or gone. Mounting needs root."""
+"""A full or read-only disk, and a locked or missing store. Mounting needs root."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ from contextlib import closing, contextmanager
 
 import pytest
 
+from live.concurrency import on_both_versions, wait_until
 from live.conftest import DAGS
-from live.database import runs
-from live.harness import Reply, Server, eventually, on_both_versions, running
+from live.database import fetch_runs
+from live.harness import Reply, Server, run_servers
 from live.jobs import (
     ASYNC,
-    begun,
-    check_nothing_is_left,
+    check_no_leftovers,
     check_triggers,
-    deed,
-    ended,
-    go,
-    job,
-    listed,
+    finish_probes,
+    get_job,
+    list_jobs,
+    probe_arguments,
+    read_output,
     submit,
-    text,
+    wait_until_begun,
+    wait_until_ended,
 )
-from live.processes import of_job
+from live.processes import processes_of_job
 
 pytestmark = pytest.mark.fault
 
@@ -45,7 +46,7 @@ def run(*argv: str) -> None:
 
 @pytest.fixture(scope="module")
 def main_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
-    """Servers whose state directory is a small disk of its own, instead of those that other tests share."""
+    """Start servers whose state directory is a small disk, in place of the shared ones."""
     homes = {version: tmp_path_factory.mktemp(f"disk-{version}") / "home" for version in ("2.11", "3.3")}
     with contextlib.ExitStack() as stack:
         for home in homes.values():
@@ -54,13 +55,13 @@ def main_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str,
             state.mkdir(0o700)
             run("mount", "-t", "tmpfs", "-o", f"size={DISK},mode=0700", "tmpfs", str(state))
             stack.callback(run, "umount", "--lazy", str(state))
-        with running(homes) as servers:
+        with run_servers(homes) as servers:
             yield servers
 
 
 @contextmanager
 def full(server: Server) -> Iterator[None]:
-    """Leave no room on the disk with the state directory."""
+    """Fill the disk with the state directory."""
     path = server.home / "rest_api" / "filler"
     with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
@@ -73,7 +74,7 @@ def full(server: Server) -> Iterator[None]:
 
 @contextmanager
 def read_only(server: Server) -> Iterator[None]:
-    """Let the state directory be read-only for whoever opens a file in it from now on."""
+    """Make the state directory read-only for files that are opened from now on."""
     state = str(server.home / "rest_api")
     run("mount", "--bind", state, state)
     try:
@@ -89,32 +90,32 @@ def trigger(server: Server, name: str) -> Reply:
 
 
 def check_refused(server: Server, reply: Reply, name: str) -> None:
-    """It was refused in words that help, and nothing was done."""
+    """Check that a command was rejected with a helpful message, and that nothing was run."""
     assert (reply.status, reply["error"]["type"]) == (503, "Unavailable"), reply.text
     assert "state_dir" in reply["output"]
-    assert name not in [conf["name"] for conf in runs(server).values() if "name" in conf]
+    assert name not in [conf["name"] for conf in fetch_runs(server).values() if "name" in conf]
 
 
 def check_survives(server: Server, name: str, fault: contextlib.AbstractContextManager[None]) -> None:
-    """A command that is there goes on and ends, new ones are refused, and all is well afterwards."""
-    job_id = submit(server, "render", **deed("waits", name))
-    begun(server, job_id)
+    """Check that a running command ends, new ones are rejected, and everything works afterwards."""
+    job_id = submit(server, "render", **probe_arguments("waits", name))
+    wait_until_begun(server, job_id)
     with fault:
         check_refused(server, trigger(server, f"{name} plain"), f"{name} plain")
         asynchronous = server.post("version", extra=ASYNC)
         assert asynchronous.status == 503, asynchronous.text
-        assert job(server, job_id)["state"] == "running"
-        assert text(server, job_id).startswith("begun")
-        go(server, name)
-        eventually("its process is gone", lambda: not of_job(server.home, job_id))
+        assert get_job(server, job_id)["state"] == "running"
+        assert read_output(server, job_id).startswith("begun")
+        finish_probes(server, name)
+        wait_until("its process is gone", lambda: not processes_of_job(server.home, job_id))
         assert server.get("health").status == 200
-    found = ended(server, job_id)
-    assert (found["state"], found["exit_code"]) == ("succeeded", 0), found
-    assert "and done" in text(server, job_id)
+    job = wait_until_ended(server, job_id)
+    assert (job["state"], job["exit_code"]) == ("succeeded", 0), job
+    assert "and done" in read_output(server, job_id)
     reply = trigger(server, f"{name} over")
     assert reply.status == 200, reply.text
     check_triggers(server, {f"{name} over": reply["job"]["id"]})
-    check_nothing_is_left(server)
+    check_no_leftovers(server)
 
 
 @on_both_versions
@@ -136,29 +137,29 @@ def test_a_server_that_starts_on_a_read_only_disk(server: Server) -> None:
     reply = trigger(server, "writable again")
     assert reply.status == 200, reply.text
     check_triggers(server, {"writable again": reply["job"]["id"]})
-    check_nothing_is_left(server)
+    check_no_leftovers(server)
 
 
 @on_both_versions
 def test_a_store_that_is_locked(server: Server) -> None:
     name = "a locked store"
-    job_id = submit(server, "render", **deed("waits", name))
-    begun(server, job_id)
+    job_id = submit(server, "render", **probe_arguments("waits", name))
+    wait_until_begun(server, job_id)
     database = sqlite3.connect(server.home / "rest_api" / "jobs.db", isolation_level=None)
     with closing(database), ThreadPoolExecutor() as pool:
         database.execute("BEGIN EXCLUSIVE")
-        go(server, name)
+        finish_probes(server, name)
         replies = [pool.submit(trigger, server, f"{name} {n}") for n in range(2)]
         check_unanswered(replies)
         database.execute("ROLLBACK")
     assert [reply.result().status for reply in replies] == [200, 200], [reply.result() for reply in replies]
     check_triggers(server, {f"{name} {n}": reply.result()["job"]["id"] for n, reply in enumerate(replies)})
-    assert ended(server, job_id)["state"] == "succeeded"
-    check_nothing_is_left(server)
+    assert wait_until_ended(server, job_id)["state"] == "succeeded"
+    check_no_leftovers(server)
 
 
 def check_unanswered(replies: list[Future[Reply]]) -> None:
-    """Nothing is answered while it cannot be written down: it could be done twice."""
+    """Check that no request is answered while it cannot be recorded, since it could run twice."""
     done, _ = wait(replies, timeout=AWAY_SECONDS)
     assert [reply.result() for reply in done] == []
 
@@ -166,31 +167,31 @@ def check_unanswered(replies: list[Future[Reply]]) -> None:
 @on_both_versions
 def test_a_store_that_is_gone(server: Server) -> None:
     name = "a store that is gone"
-    job_id = submit(server, "render", **deed("waits", name))
-    begun(server, job_id)
-    before = {found["id"] for found in listed(server)}
+    job_id = submit(server, "render", **probe_arguments("waits", name))
+    wait_until_begun(server, job_id)
+    before = {job["id"] for job in list_jobs(server)}
     files = sorted((server.home / "rest_api").glob("jobs.db*"))
     for path in files:
         path.rename(path.with_name(f"away-{path.name}"))
     names, back = itertools.count(), time.monotonic() + AWAY_SECONDS
 
     def keep_asking(_: int) -> dict[str, Reply]:
-        said = {}
+        replies_by_name = {}
         while time.monotonic() < back:
             one = f"{name} {next(names)}"
-            said[one] = trigger(server, one)
-        return said
+            replies_by_name[one] = trigger(server, one)
+        return replies_by_name
 
     with ThreadPoolExecutor(4) as pool:
         asking = [pool.submit(keep_asking, n) for n in range(4)]
-        go(server, name)
+        finish_probes(server, name)
         wait(asking, timeout=AWAY_SECONDS)
         for path in files:
             path.with_name(f"away-{path.name}").replace(path)
-    said = {one: reply for replies in asking for one, reply in replies.result().items()}
-    assert {reply.status for reply in said.values()} <= {200, 202, 503}, said
-    triggers = {one: reply["job"]["id"] for one, reply in said.items() if reply.status != 503}
-    assert ended(server, job_id)["state"] == "succeeded"
-    assert before | set(triggers.values()) <= {found["id"] for found in listed(server)}
+    replies_by_name = {one: reply for replies in asking for one, reply in replies.result().items()}
+    assert {reply.status for reply in replies_by_name.values()} <= {200, 202, 503}, replies_by_name
+    triggers = {one: reply["job"]["id"] for one, reply in replies_by_name.items() if reply.status != 503}
+    assert wait_until_ended(server, job_id)["state"] == "succeeded"
+    assert before | set(triggers.values()) <= {job["id"] for job in list_jobs(server)}
     check_triggers(server, triggers)
-    check_nothing_is_left(server)
+    check_no_leftovers(server)

@@ -1,4 +1,4 @@
-"""A client that a library makes at run time of the OpenAPI document, and nothing of ours."""
+"""A client that a library generates at run time from the OpenAPI document alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 from aiopenapi3 import OpenAPI
 
-from live.database import runs
+from live.database import fetch_runs
 from live.harness import PREFIX, Server
 
 
@@ -16,7 +16,7 @@ def test_a_generated_client_triggers_a_dag(server: Server) -> None:
         headers = {**(more.pop("headers", None) or {}), **server.credentials}
         return httpx2.Client(*args, **more, headers=headers, trust_env=False, timeout=60)
 
-    session.__annotations__["return"] = httpx2.Client  # aiopenapi3 looks at it, and expects no text
+    session.__annotations__["return"] = httpx2.Client  # aiopenapi3 inspects it, and expects no string
     api = OpenAPI.load_sync(f"{server.url}{PREFIX}/api/v1.0/openapi.json", session_factory=session)
     api.authenticate(token=server.token)
     run_id = "by_a_generated_client"
@@ -24,7 +24,7 @@ def test_a_generated_client_triggers_a_dag(server: Server) -> None:
         data={"dag_id": "hello_remote", "run_id": run_id, "conf": {"name": "generated"}, "output": "json"}
     )
     assert (answer.status, answer.exit_code) == ("OK", 0)
-    assert runs(server)[run_id] == {"name": "generated"}
+    assert fetch_runs(server)[run_id] == {"name": "generated"}
     job = api._.job(parameters={"job_id": answer.job.id})
     assert (job.state, job.name) == ("succeeded", "dags trigger")
     [listed] = api._.jobs(parameters={"limit": 1, "command": "dags trigger"}).jobs

@@ -1,4 +1,4 @@
-"""What is left when a command, a client or a server has gone: what was printed, and nothing that runs."""
+"""After a command, a client or a server has ended, its output is left and no process."""
 
 from __future__ import annotations
 
@@ -6,40 +6,59 @@ import shutil
 import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 import requests
 
+from live.concurrency import on_both_versions, wait_until
 from live.conftest import DAGS
-from live.harness import Server, eventually, on_both_versions, running
-from live.jobs import begun, check_nothing_is_left, deed, ended, folder, go, host, job, listed, submit, text
-from live.processes import children_of, commands_of, of_home, of_job, parent_of
+from live.harness import Server, run_servers
+from live.jobs import (
+    check_no_leftovers,
+    finish_probes,
+    fork_server_pid,
+    get_job,
+    job_folder,
+    list_jobs,
+    probe_arguments,
+    read_output,
+    submit,
+    wait_until_begun,
+    wait_until_ended,
+)
+from live.processes import children_of, parent_of, processes_of_commands, processes_of_home, processes_of_job
+
+
+def no_process_is_left(server: Server) -> bool:
+    """Return whether no process works for a server's home."""
+    return not processes_of_home(server.home)
 
 
 @on_both_versions
-def test_what_is_kept_is_private_and_nothing_runs(server: Server) -> None:
-    job_id = server.done("version")["job"]["id"]
+def test_stored_files_are_private_and_nothing_runs(server: Server) -> None:
+    job_id = server.run_command("version")["job"]["id"]
     state = server.home / "rest_api"
     for path in (state, *(entry for entry in state.rglob("*") if entry.is_dir())):
         assert stat.S_IMODE(path.stat().st_mode) == 0o700, path
-    for path in folder(server, job_id).iterdir():
+    for path in job_folder(server, job_id).iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
     [socket] = (state / "host").glob("*.sock")
     assert stat.S_IMODE(socket.stat().st_mode) == 0o600
-    check_nothing_is_left(server)
+    check_no_leftovers(server)
 
 
 @on_both_versions
-def test_a_client_that_goes_away_gets_its_command_done(server: Server) -> None:
-    before = {found["id"] for found in listed(server)}
+def test_a_command_continues_after_its_client_disconnects(server: Server) -> None:
+    before = {job["id"] for job in list_jobs(server)}
     with pytest.raises(requests.Timeout):
-        server.post("render", data=deed("waits", "gone away"), timeout=0.5)
-    [job_id] = {found["id"] for found in listed(server)} - before
-    go(server, "gone away")
-    assert ended(server, job_id)["state"] == "succeeded"
-    assert "and done" in text(server, job_id)
-    check_nothing_is_left(server)
+        server.post("render", data=probe_arguments("waits", "gone away"), timeout=0.5)
+    [job_id] = {job["id"] for job in list_jobs(server)} - before
+    finish_probes(server, "gone away")
+    assert wait_until_ended(server, job_id)["state"] == "succeeded"
+    assert "and done" in read_output(server, job_id)
+    check_no_leftovers(server)
 
 
 class TestStop:
@@ -50,48 +69,52 @@ class TestStop:
     def servers(cls, spare_homes: dict[str, Path]) -> Iterator[dict[str, Server]]:
         for home in spare_homes.values():
             shutil.copytree(DAGS, home / "dags", dirs_exist_ok=True)
-        with running(spare_homes) as servers:
+        with run_servers(spare_homes) as servers:
             yield servers
 
     @pytest.fixture(scope="class")
     @classmethod
     def ids(cls, servers: dict[str, Server]) -> dict[str, str]:
-        """Commands that run when their servers have been stopped, by version."""
+        """Return commands that still run after their servers were stopped, by version."""
         ids = {
-            version: submit(server, "render", **deed("waits", "on")) for version, server in servers.items()
+            version: submit(server, "render", **probe_arguments("waits", "on"))
+            for version, server in servers.items()
         }
         for version, server in servers.items():
-            begun(server, ids[version])
+            wait_until_begun(server, ids[version])
         with ThreadPoolExecutor() as pool:
             list(pool.map(Server.end, servers.values()))
         return ids
 
-    def test_a_running_command_goes_on(self, servers: dict[str, Server], ids: dict[str, str]) -> None:
+    def test_a_running_command_continues(self, servers: dict[str, Server], ids: dict[str, str]) -> None:
         for version, server in servers.items():
-            [pid] = of_job(server.home, ids[version])
-            assert parent_of(pid) == host(server)
-            # The host may have a process ready for the next command.
-            assert {pid, host(server)} <= set(of_home(server.home))
-            assert set(of_home(server.home)) <= {host(server), *children_of(host(server))}
-            go(server, "on")
+            [pid] = processes_of_job(server.home, ids[version])
+            assert parent_of(pid) == fork_server_pid(server)
+            # The fork server may have a process ready for the next command.
+            assert {pid, fork_server_pid(server)} <= set(processes_of_home(server.home))
+            assert set(processes_of_home(server.home)) <= {
+                fork_server_pid(server),
+                *children_of(fork_server_pid(server)),
+            }
+            finish_probes(server, "on")
         for server in servers.values():
-            server.stop()  # this sees that all of them go then
-            assert commands_of(server.home) == []
+            server.stop()  # checks that all processes end
+            assert processes_of_commands(server.home) == []
 
-    def test_its_end_is_known_after_the_next_start(
+    def test_its_result_is_known_after_a_restart(
         self, servers: dict[str, Server], ids: dict[str, str]
     ) -> None:
         with ThreadPoolExecutor() as pool:
             list(pool.map(Server.restart, servers.values()))
         for version, server in servers.items():
-            found = job(server, ids[version])
-            assert (found["state"], found["exit_code"]) == ("succeeded", 0)
-            assert "and done" in text(server, ids[version])
-            check_nothing_is_left(server)
+            job = get_job(server, ids[version])
+            assert (job["state"], job["exit_code"]) == ("succeeded", 0)
+            assert "and done" in read_output(server, ids[version])
+            check_no_leftovers(server)
 
-    def test_files_of_a_host_that_is_gone_go_as_well(self, servers: dict[str, Server]) -> None:
+    def test_files_of_an_ended_fork_server_are_removed(self, servers: dict[str, Server]) -> None:
         for server in servers.values():
             server.stop()
             sockets = [path.name for path in (server.home / "rest_api").rglob("*") if path.is_socket()]
             assert sockets == []
-            eventually("no process is left", lambda server=server: not of_home(server.home))
+            wait_until("no process is left", partial(no_process_is_left, server))

@@ -1,4 +1,4 @@
-"""``make run ONCE=1``: the two lines of the README, on this machine."""
+"""``make run ONCE=1``: the quick start of the README on this machine."""
 
 from __future__ import annotations
 
@@ -35,32 +35,34 @@ def make_run(version: str) -> tuple[int, subprocess.CompletedProcess[str]]:
 
 
 @pytest.fixture(scope="module")
-def made() -> Runs:
+def demonstrations() -> Runs:
     with ThreadPoolExecutor() as pool:
         return dict(zip(VERSIONS, pool.map(make_run, VERSIONS)))
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_it_shows_the_main_job_and_ends(made: Runs, version: str) -> None:
-    port, done = made[version]
+def test_it_runs_the_demonstration_and_ends(demonstrations: Runs, version: str) -> None:
+    port, done = demonstrations[version]
     assert done.returncode == 0, done.stdout + done.stderr
-    said = done.stdout
-    assert f"$ airflow-remote version\n{VERSIONS[version]}\n" in said
+    output = done.stdout
+    assert f"$ airflow-remote version\n{VERSIONS[version]}\n" in output
     triggered = re.search(
-        r'^\$ airflow-remote trigger_dag hello_remote .*\n(\[\{.*"name": "you".*)$', said, re.M
+        r'^\$ airflow-remote trigger_dag hello_remote .*\n(\[\{.*"name": "you".*)$', output, re.M
     )
-    assert triggered is not None, said
+    assert triggered is not None, output
     assert '"state": "queued"' in triggered[1]
     base = f"http://127.0.0.1:{port}/admin/rest_api"
-    assert re.search(rf'curl --header "rest_api_plugin_http_token: \S+" {base}/api/v1.0/version$', said, re.M)
-    assert f"Page:  {base}/\n" in said
+    assert re.search(
+        rf'curl --header "rest_api_plugin_http_token: \S+" {base}/api/v1.0/version$', output, re.M
+    )
+    assert f"Page:  {base}/\n" in output
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_it_leaves_nothing_running(made: Runs, version: str) -> None:
-    port, done = made[version]
+def test_it_leaves_nothing_running(demonstrations: Runs, version: str) -> None:
+    port, done = demonstrations[version]
     assert done.returncode == 0
-    # Nobody else has bound it meanwhile, unless what was started still runs.
+    # Only a process that is left over could listen on the port.
     connected = subprocess.run(
         ["curl", "--silent", "--noproxy", "*", f"http://127.0.0.1:{port}/"], capture_output=True, check=False
     )

@@ -1,4 +1,4 @@
-"""The link in Airflow's own menu, in a real browser."""
+"""The link to the page in Airflow's own menu, in a real browser."""
 
 from __future__ import annotations
 
@@ -11,35 +11,46 @@ pytestmark = pytest.mark.browser
 
 
 def check_page(page: Page, server: Server) -> None:
+    """Check that the tab shows the page."""
     expect(page).to_have_url(f"{server.url}{PREFIX}/")
     expect(page.get_by_role("heading", level=1)).to_have_text("REST API")
     expect(page.get_by_text("trigger_dag").first).to_be_visible()
 
 
-def test_the_link_in_the_admin_menu_of_airflow_2(server2: Server, page: Page) -> None:
-    page.goto(f"{server2.url}/login/")
+def check_menu_2(page: Page, server: Server) -> None:
+    """Log in to Airflow 2, and follow the link in its menu."""
+    page.goto(f"{server.url}/login/")
     page.fill("input[name=username]", "admin")
     page.fill("input[name=password]", "admin")
     page.click("input[type=submit]")
-    page.wait_for_url(f"{server2.url}/home**")
+    page.wait_for_url(f"{server.url}/home**")
     page.get_by_role("link", name="Admin", exact=True).hover()
     links = page.get_by_role("link", name="REST API", exact=True)
     expect(links).to_have_count(1)
     links.click()
-    check_page(page, server2)
+    check_page(page, server)
 
 
-def test_the_link_in_the_admin_menu_of_airflow_3(server3: Server, page: Page) -> None:
-    page.goto(f"{server3.url}/")
-    page.get_by_role("button", name="Admin").click()
+def check_menu_3(page: Page, server: Server, menu: str = "Admin") -> None:
+    """Follow the link in a menu of Airflow 3, which opens it in a new tab."""
+    page.goto(f"{server.url}/")
+    page.get_by_role("button", name=menu).click()
     links = page.get_by_role("menuitem", name="REST API", exact=True)
     expect(links).to_have_count(1)
-    with page.expect_popup() as popup:  # Airflow 3 opens such links in a tab of their own
+    with page.expect_popup() as popup:
         links.click()
-    check_page(popup.value, server3)
+    check_page(popup.value, server)
 
 
-def test_the_page_needs_nothing_from_elsewhere(server: Server, page: Page) -> None:
+def test_admin_menu_of_airflow_2_links_to_page(server2: Server, page: Page) -> None:
+    check_menu_2(page, server2)
+
+
+def test_admin_menu_of_airflow_3_links_to_page(server3: Server, page: Page) -> None:
+    check_menu_3(page, server3)
+
+
+def test_page_loads_nothing_from_other_servers(server: Server, page: Page) -> None:
     problems: list[str] = []
     requested: list[str] = []
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
@@ -50,5 +61,5 @@ def test_the_page_needs_nothing_from_elsewhere(server: Server, page: Page) -> No
     style = page.evaluate("document.styleSheets[0].cssRules.length")
     assert style > 0
     assert all(url.startswith(f"{server.url}/") for url in requested), requested
-    # A browser asks for this by itself; whether Airflow has one is Airflow's.
-    assert [said for said in problems if "favicon" not in said and "404" not in said] == []
+    # The browser requests a favicon by itself, and Airflow may not have one.
+    assert [text for text in problems if "favicon" not in text and "404" not in text] == []

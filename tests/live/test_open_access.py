@@ -1,4 +1,4 @@
-"""Without a token: open to this machine, as the seed has it, and to nobody else."""
+"""Without a token, the API is open to this machine only, unless it is opened to all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from live.harness import PREFIX, VERSIONS, Server, running
+from live.harness import PREFIX, VERSIONS, Server, run_servers
 
 CHEAP = "/api/v1.0/rest_api_plugin_version"
 OPENER = "AIRFLOW__REST_API_PLUGIN__ALLOW_ANONYMOUS"
@@ -18,7 +18,7 @@ class TestNoToken:
     @pytest.fixture(scope="class")
     @classmethod
     def servers(cls, spare_homes: dict[str, Path]) -> Iterator[dict[str, Server]]:
-        with running(spare_homes, token=None) as servers:
+        with run_servers(spare_homes, token=None) as servers:
             yield servers
 
     @pytest.fixture(params=VERSIONS)
@@ -31,7 +31,7 @@ class TestNoToken:
     @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
     def test_the_names_of_this_machine_are_accepted(self, server: Server, host: str) -> None:
         port = server.url.rpartition(":")[2]
-        assert server.ask(CHEAP, headers={"Host": f"{host}:{port}"}).status == 200
+        assert server.request(CHEAP, headers={"Host": f"{host}:{port}"}).status == 200
 
     @pytest.mark.parametrize(
         "headers",
@@ -50,17 +50,17 @@ class TestNoToken:
         ],
         ids=lambda headers: " ".join(*headers.items()),
     )
-    def test_others_are_told_how_to_set_a_token(self, server: Server, headers: dict[str, str]) -> None:
+    def test_other_machines_get_a_hint_to_set_a_token(self, server: Server, headers: dict[str, str]) -> None:
         for path in (CHEAP, "/api/v1.0/no_such_endpoint", "/api?api=version"):
-            reply = server.ask(path, headers=headers)
+            reply = server.request(path, headers=headers)
             assert (reply.status, reply["status"]) == (403, "ERROR"), reply.text
             assert "rest_api_plugin_expected_http_token" in reply["output"]
             assert "airflow.cfg" in reply["output"]
             assert "\n" not in reply["output"]
 
-    def test_a_page_of_the_server_itself_is_no_other_site(self, server: Server) -> None:
+    def test_the_servers_own_pages_are_same_site(self, server: Server) -> None:
         headers = {"Origin": server.url, "Sec-Fetch-Site": "same-origin"}
-        assert server.ask(CHEAP, headers=headers).status == 200
+        assert server.request(CHEAP, headers=headers).status == 200
 
 
 class TestEverybody:
@@ -69,7 +69,7 @@ class TestEverybody:
     @pytest.fixture(scope="class")
     @classmethod
     def servers(cls, spare_homes: dict[str, Path]) -> Iterator[dict[str, Server]]:
-        with running(spare_homes, token=None, base_path="/pre", environment={OPENER: "True"}) as servers:
+        with run_servers(spare_homes, token=None, base_path="/pre", environment={OPENER: "True"}) as servers:
             yield servers
 
     @pytest.fixture(params=VERSIONS)
@@ -80,11 +80,11 @@ class TestEverybody:
     def test_a_base_url_with_a_path_is_in_front_of_everything(self, server: Server) -> None:
         reply = server.get("version")
         assert (reply.status, reply["output"]) == (200, server.release), reply.text
-        redirect = server.ask("")
+        redirect = server.request("")
         assert redirect.status == 308
         assert redirect.headers["Location"].rpartition("/pre")[1:] == ("/pre", "/admin/rest_api/")
-        assert server.ask("/").status == 200
-        assert server.ask("/static/style.css").status == 200
+        assert server.request("/").status == 200
+        assert server.request("/static/style.css").status == 200
 
     @pytest.mark.browser
     def test_the_page_works_below_it_and_without_a_token(self, server: Server, page: Page) -> None:
@@ -92,7 +92,7 @@ class TestEverybody:
         expect(page.locator("#live summary").first).to_be_visible()
         expect(page.locator("#notice")).to_be_empty()
         view = page.locator("main > section:visible")
-        curl = view.get_by_role("region", name="The same by curl")
+        curl = view.get_by_role("region", name="curl command")
         expect(curl).to_contain_text(f"curl -X POST {server.url}{PREFIX}/api/v1.0/version")
         expect(curl).not_to_contain_text("TOKEN")
         view.get_by_role("button", name="Run", exact=True).click()
@@ -100,13 +100,13 @@ class TestEverybody:
         expect(page.get_by_role("link", name="Airflow", exact=True)).to_have_attribute("href", "../../")
 
     def test_it_is_open_through_a_proxy(self, server: Server) -> None:
-        assert server.ask(CHEAP, headers={"X-Forwarded-For": "203.0.113.9"}).status == 200
-        assert server.ask(CHEAP, headers={"Host": "airflow.example"}).status == 200
+        assert server.request(CHEAP, headers={"X-Forwarded-For": "203.0.113.9"}).status == 200
+        assert server.request(CHEAP, headers={"Host": "airflow.example"}).status == 200
 
-    def test_it_is_still_closed_to_other_sites_pages(self, server: Server) -> None:
-        assert server.ask(CHEAP, headers={"Sec-Fetch-Site": "cross-site"}).status == 403
-        assert server.ask(CHEAP, headers={"Origin": "http://evil.example"}).status == 403
+    def test_it_still_rejects_pages_of_other_sites(self, server: Server) -> None:
+        assert server.request(CHEAP, headers={"Sec-Fetch-Site": "cross-site"}).status == 403
+        assert server.request(CHEAP, headers={"Origin": "http://evil.example"}).status == 403
 
     def test_the_log_warns(self, server: Server) -> None:
-        server.ask(CHEAP)
+        server.request(CHEAP)
         assert "allow_anonymous" in (server.home / "server.log").read_text("utf-8", errors="replace")

@@ -1,15 +1,16 @@
-"""What a command printed, apart from what it logged; and without colours, which nobody asked for."""
+"""Standard output holds what a command printed, without log lines and color codes."""
 
 from __future__ import annotations
 
 import json
 
+from live.concurrency import run_concurrently
 from live.conftest import NOISE
-from live.harness import Server, together
+from live.harness import Server
 
 
-def test_json_is_all_that_is_on_stdout(server: Server) -> None:
-    replies = together(
+def test_stdout_of_json_commands_is_json_alone(server: Server) -> None:
+    replies = run_concurrently(
         lambda: server.get("list_dags"),
         lambda: server.get("list_dags", report="true"),
         lambda: server.get("pool"),
@@ -20,11 +21,11 @@ def test_json_is_all_that_is_on_stdout(server: Server) -> None:
         assert json.loads(reply["stdout"]) == reply["result"]
         assert reply["output"] == reply["stdout"].removesuffix("\n")
         assert NOISE not in reply["stdout"]
-        # The servers have FORCE_COLOR in their environment, which would colour even JSON.
+        # The servers' environment has FORCE_COLOR, which would color even JSON.
         assert "\x1b" not in reply["stdout"] + reply["stderr"]
 
 
-def test_text_is_all_that_is_on_stdout(server: Server) -> None:
+def test_stdout_of_text_commands_is_text_alone(server: Server) -> None:
     reply = server.get("version")
     assert "result" not in reply
     assert reply["stdout"] == f"{server.release}\n"
@@ -32,7 +33,7 @@ def test_text_is_all_that_is_on_stdout(server: Server) -> None:
     assert "\x1b" not in reply["stdout"] + reply["stderr"]
 
 
-def test_what_airflow_prints_when_it_is_imported_goes_to_the_hosts_log(server: Server) -> None:
-    server.done("version")
+def test_output_of_airflow_s_import_goes_to_the_fork_server_s_log(server: Server) -> None:
+    server.run_command("version")
     logs = (server.home / "rest_api" / "host").glob("*.log")
     assert any(NOISE in path.read_text() for path in logs)

@@ -1,4 +1,4 @@
-"""Who has the token gets in, and nobody else, whatever they ask for. Nothing here may start a process."""
+"""Only requests with the token are accepted, on every route. No test here may start a process."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from live.database import runs
+from live.database import fetch_runs
 from live.harness import PREFIX, TOKEN, Server
 
 REFUSAL_KEYS = {"call_time", "output", "response_time", "status"}
 UNDERSCORES, HYPHENS = "rest_api_plugin_http_token", "rest-api-plugin-http-token"
 
-# requests sends bytes as they are, so that a test decides on what goes over the wire.
+# requests sends bytes unchanged, so a test controls the exact header.
 GOOD = {
     "underscores": {UNDERSCORES: TOKEN},
     "hyphens": {HYPHENS: TOKEN},
@@ -40,20 +40,20 @@ BAD: dict[str, dict[str, Any]] = {
     "a list with blanks": {HYPHENS: f"wrong, {TOKEN}"},
     "unicode": {HYPHENS: "tökén-日本".encode()},
     "bytes that are no unicode": {HYPHENS: b"\xff\xfe\x80"},
-    "look-alike": {HYPHENS: TOKEN.replace("e", "е").encode()},  # noqa: RUF001 (a Cyrillic e, meant so)
+    "look-alike": {HYPHENS: TOKEN.replace("e", "е").encode()},  # noqa: RUF001 (a Cyrillic e on purpose)
     "wrong here, right as bearer": {HYPHENS: "wrong", "Authorization": f"Bearer {TOKEN}"},
 }
 
 
 @pytest.mark.parametrize("headers", GOOD.values(), ids=GOOD)
-def test_the_right_token_is_let_in(server: Server, headers: dict[str, Any]) -> None:
-    reply = server.ask("/api/v1.0/rest_api_plugin_version", headers=headers)
+def test_the_right_token_is_accepted(server: Server, headers: dict[str, Any]) -> None:
+    reply = server.request("/api/v1.0/rest_api_plugin_version", headers=headers)
     assert (reply.status, reply["status"]) == (200, "OK"), reply.text
 
 
 @pytest.mark.parametrize("headers", BAD.values(), ids=BAD)
-def test_anything_else_is_refused(server: Server, headers: dict[str, Any]) -> None:
-    reply = server.ask("/api/v1.0/rest_api_plugin_version", headers=headers)
+def test_any_other_token_is_rejected(server: Server, headers: dict[str, Any]) -> None:
+    reply = server.request("/api/v1.0/rest_api_plugin_version", headers=headers)
     assert reply.status == 403, reply.text
     assert reply.json.keys() == REFUSAL_KEYS
     assert (reply["output"], reply["status"]) == ("Token Authentication Failed", "ERROR")
@@ -76,38 +76,38 @@ ROUTES = [
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES, ids=[" ".join(route) for route in ROUTES])
-def test_a_refusal_does_not_tell_what_is_there(server: Server, method: str, path: str) -> None:
-    before = runs(server)
+def test_a_rejection_does_not_reveal_which_routes_exist(server: Server, method: str, path: str) -> None:
+    before = fetch_runs(server)
     body = {"data": {"dag_id": "hello_remote"}} if method == "POST" else {}
-    reply = server.ask(path, method, headers={HYPHENS: "wrong"}, **body)
+    reply = server.request(path, method, headers={HYPHENS: "wrong"}, **body)
     assert reply.status == 403, reply.text
     assert reply.json.keys() == REFUSAL_KEYS
     assert reply["output"] == "Token Authentication Failed"
-    assert runs(server) == before
+    assert fetch_runs(server) == before
 
 
-def test_a_head_request_is_refused_too(server: Server) -> None:
-    assert server.ask("/api/v1.0/version", "HEAD", headers={}).status == 403
+def test_a_head_request_is_rejected_too(server: Server) -> None:
+    assert server.request("/api/v1.0/version", "HEAD", headers={}).status == 403
 
 
-def test_the_page_its_style_and_the_health_are_open(server: Server) -> None:
-    page = server.ask("/", headers={})
+def test_the_page_its_stylesheet_and_health_need_no_token(server: Server) -> None:
+    page = server.request("/", headers={})
     assert page.status == 200
     assert page.headers["Content-Type"].startswith("text/html")
     assert "trigger_dag" in page.text
     assert TOKEN not in page.text
-    health = server.ask("/api/v1.0/health", headers={})
+    health = server.request("/api/v1.0/health", headers={})
     assert (health.status, health.json) == (200, {"status": "healthy"})
-    assert server.ask("/static/style.css", headers={}).status == 200
+    assert server.request("/static/style.css", headers={}).status == 200
 
 
-def test_the_page_without_its_slash_leads_to_the_page(server: Server) -> None:
-    reply = server.ask("", headers={})
+def test_the_page_without_its_slash_redirects_to_the_page(server: Server) -> None:
+    reply = server.request("", headers={})
     assert reply.status == 308
     assert reply.headers["Location"].removeprefix(server.url) == f"{PREFIX}/"
 
 
-def test_the_refusal_is_a_json_answer_that_nobody_may_keep(server: Server) -> None:
-    reply = server.ask("/api/v1.0/version", headers={})
+def test_a_rejection_is_json_that_must_not_be_cached(server: Server) -> None:
+    reply = server.request("/api/v1.0/version", headers={})
     assert reply.headers["Content-Type"] == "application/json"
     assert reply.headers["Cache-Control"] == "no-store"

@@ -1,4 +1,4 @@
-"""The other ways in than the plugin file, which the main servers have: each on a real server."""
+"""Installation methods other than the plugin file, which the shared servers use, on real servers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from live.harness import ROOT, TOKEN, VERSIONS, Server, python_of, running
+from live.harness import ROOT, TOKEN, VERSIONS, Server, python_of, run_servers
 from live.test_seed import check_version
 
 TOKEN_VARIABLE = "AIRFLOW__{}__REST_API_PLUGIN_EXPECTED_HTTP_TOKEN"
@@ -17,11 +17,11 @@ CHEAP = "/api/v1.0/rest_api_plugin_version"
 
 def airflows_own_pages_work(server: Server) -> bool:
     path = "/../../health" if server.major == 2 else "/../../api/v2/version"
-    return server.ask(path, headers={}).status == 200
+    return server.request(path, headers={}).status == 200
 
 
 class Way:
-    """The shared part of each way: a pair of servers."""
+    """The servers of an installation method; the base class of the tests."""
 
     way = ""
     token: str | None = TOKEN
@@ -30,7 +30,7 @@ class Way:
     @pytest.fixture(scope="class")
     @classmethod
     def servers(cls, spare_homes: dict[str, Path]) -> Iterator[dict[str, Server]]:
-        with running(spare_homes, way=cls.way, token=cls.token, environment=cls.environment) as servers:
+        with run_servers(spare_homes, way=cls.way, token=cls.token, environment=cls.environment) as servers:
             yield servers
 
     @pytest.fixture(params=VERSIONS)
@@ -42,15 +42,15 @@ class TestPluginFile:
     def test_airflows_own_pages_work(self, server: Server) -> None:
         assert airflows_own_pages_work(server)
 
-    def test_paths_that_only_look_alike_are_airflows(self, server: Server) -> None:
+    def test_similar_paths_belong_to_airflow(self, server: Server) -> None:
         for path in ("x", "x/api/v1.0/version", "%2e/../x"):
-            reply = server.ask(path)
+            reply = server.request(path)
             assert "Token Authentication Failed" not in reply.text
             assert '"airflow_cmd"' not in reply.text
 
 
 class TestEntryPoint(Way):
-    """With the token from a command, which Airflow itself would not run for a key that it does not know."""
+    """The entry point, with a token from a command, which Airflow runs only for keys that it knows."""
 
     way = "entrypoint"
     token = None
@@ -60,29 +60,29 @@ class TestEntryPoint(Way):
         check_version(server.url, server.release)
 
     def test_the_token_is_needed(self, server: Server) -> None:
-        assert server.ask(CHEAP, headers={}).status == 403
-        assert server.ask(CHEAP, headers={"rest-api-plugin-http-token": "printf"}).status == 403
+        assert server.request(CHEAP, headers={}).status == 403
+        assert server.request(CHEAP, headers={"rest-api-plugin-http-token": "printf"}).status == 403
 
     def test_airflows_own_pages_work(self, server: Server) -> None:
         assert airflows_own_pages_work(server)
 
 
 class TestEntryPointWithoutToken(Way):
-    """Who installs a package has not asked for an open API by that."""
+    """Installing the package alone must not open the API."""
 
     way = "entrypoint"
     token = None
 
-    def test_it_does_not_act(self, server: Server) -> None:
+    def test_it_serves_nothing(self, server: Server) -> None:
         for path in ("/", CHEAP, "/api/v1.0/health", ""):
-            reply = server.ask(path)
-            # Airflow 3 answers any unknown path with the page of its user interface.
+            reply = server.request(path)
+            # Airflow 3 serves its user interface for any unknown path.
             assert reply.status == 404 or "<title>Airflow</title>" in reply.text, reply.text[:300]
         assert airflows_own_pages_work(server)
 
 
 class TestEmptyToken(Way):
-    """A token that is set but empty is an accident, as of an unset secret: nobody gets in."""
+    """An empty token is a mistake, such as an unset secret, and must reject all requests."""
 
     way = "entrypoint"
     token = ""
@@ -90,15 +90,15 @@ class TestEmptyToken(Way):
     @pytest.mark.parametrize(
         "headers", [{}, {"rest-api-plugin-http-token": ""}, {"Authorization": "Bearer "}]
     )
-    def test_every_command_is_refused(self, server: Server, headers: dict[str, str]) -> None:
+    def test_every_command_is_rejected(self, server: Server, headers: dict[str, str]) -> None:
         for path in (CHEAP, "/api/v1.0/version", "/api?api=version", "/api/v1.0/nonsense"):
-            reply = server.ask(path, headers=headers)
+            reply = server.request(path, headers=headers)
             assert (reply.status, reply["status"]) == (503, "ERROR"), reply.text
         assert airflows_own_pages_work(server)
 
 
 class TestGunicornConfig(Way):
-    """With the token in the section of its own."""
+    """The gunicorn configuration, with the token in ``[rest_api_plugin]``."""
 
     way = "gunicorn"
     token = None
@@ -108,11 +108,11 @@ class TestGunicornConfig(Way):
         check_version(server.url, server.release)
 
     def test_the_token_is_needed(self, server: Server) -> None:
-        assert server.ask(CHEAP, headers={"rest_api_plugin_http_token": "wrong"}).status == 403
+        assert server.request(CHEAP, headers={"rest_api_plugin_http_token": "wrong"}).status == 403
 
-    def test_no_other_header_gets_in_by_that(self, server: Server) -> None:
+    def test_no_other_header_with_underscores_is_accepted(self, server: Server) -> None:
         right = {"rest-api-plugin-http-token": TOKEN}
-        shifted = server.ask(CHEAP, headers={**right, "script_name": "/elsewhere", "path_info": "/x"})
+        shifted = server.request(CHEAP, headers={**right, "script_name": "/elsewhere", "path_info": "/x"})
         assert shifted.status == 200, shifted.text
 
     def test_airflows_own_pages_work(self, server: Server) -> None:
@@ -127,7 +127,7 @@ class TestPlainCode(Way):
         assert (reply.status, reply["output"]) == (200, server.release), reply.text
 
     def test_the_token_is_needed(self, server: Server) -> None:
-        assert server.ask(CHEAP, headers={}).status == 403
+        assert server.request(CHEAP, headers={}).status == 403
 
     def test_airflows_own_pages_work(self, server: Server) -> None:
         assert airflows_own_pages_work(server)
@@ -158,12 +158,14 @@ print("found:", names, wraps, links)
 
 
 def test_file_and_entry_point_together_wrap_once(server: Server) -> None:
-    """Beside ``framed``, which the tests of the page bring along."""
+    """The plugin ``framed`` of the page's tests does not count."""
     variable = {TOKEN_VARIABLE.format("WEBSERVER"): TOKEN}
-    found = (
-        server.python(COUNT_2 if server.major == 2 else COUNT_3, **variable).partition("found: ")[2].strip()
+    counted = (
+        server.run_python(COUNT_2 if server.major == 2 else COUNT_3, **variable)
+        .partition("found: ")[2]
+        .strip()
     )
-    assert found == "['airflow_remote', 'rest_api_plugin'] 1 ['/admin/rest_api/']"
+    assert counted == "['airflow_remote', 'rest_api_plugin'] 1 ['/admin/rest_api/']"
 
 
 WITHOUT_PACKAGE = """
@@ -186,7 +188,7 @@ def test_the_plugin_file_without_the_package_says_what_to_install(version: str) 
         timeout=60,
         check=False,
     )
-    said = (done.stdout + done.stderr).splitlines()
-    assert done.returncode == 0, said
-    assert len(said) == 1, said
-    assert "pip install 'airflow-remote[server]'" in said[0]
+    lines = (done.stdout + done.stderr).splitlines()
+    assert done.returncode == 0, lines
+    assert len(lines) == 1, lines
+    assert "pip install 'airflow-remote[server]'" in lines[0]

@@ -1,4 +1,4 @@
-"""Airflow's own parser, with the commands of the providers that the tests' environment has."""
+"""Airflow's own parser, with the commands of the installed providers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ EXECUTORS = (
     ("airflow.providers.celery.executors.celery_executor", "CeleryExecutor"),
     ("airflow.providers.cncf.kubernetes.executors.kubernetes_executor", "KubernetesExecutor"),
 )
-"""Airflow 2 has their commands only when they are configured, and not with SQLite."""
+"""Airflow 2 has the commands of these executors only if they are configured, and never with SQLite."""
 
 
 @cache
 def parser() -> argparse.ArgumentParser:
-    """Airflow's parser. Its commands are those that ``integrations.cli`` sees from then on."""
+    """Return Airflow's parser, and add the providers' commands to Airflow's tables for good."""
     from airflow.cli import cli_parser
 
     if "celery" not in cli_parser.ALL_COMMANDS_DICT:
@@ -24,29 +24,29 @@ def parser() -> argparse.ArgumentParser:
             for group in getattr(import_module(module), name).get_cli_commands():
                 cli_parser.ALL_COMMANDS_DICT[group.name] = group
         cli_parser.get_parser.cache_clear()
-    made = cli_parser.get_parser()
-    assert isinstance(made, argparse.ArgumentParser)
-    return made
+    airflow_parser = cli_parser.get_parser()
+    assert isinstance(airflow_parser, argparse.ArgumentParser)
+    return airflow_parser
 
 
 def leaf(command: str) -> argparse.ArgumentParser:
-    """The parser of one command.
+    """Return the parser of one command.
 
     :param command: its words after ``airflow``
     """
-    found = parser()
+    command_parser = parser()
     for word in command.split(" "):
-        found = subcommands(found)[word]
-    return found
+        command_parser = subcommands(command_parser)[word]
+    return command_parser
 
 
 def leaves() -> dict[str, argparse.ArgumentParser]:
-    """The parser of every command, by its words."""
+    """Return the parser of every command, by the command's words."""
 
-    def below(found: argparse.ArgumentParser, words: tuple[str, ...]) -> dict[str, Any]:
-        inner = subcommands(found)
+    def below(group: argparse.ArgumentParser, words: tuple[str, ...]) -> dict[str, Any]:
+        inner = subcommands(group)
         if not inner:
-            return {" ".join(words): found}
+            return {" ".join(words): group}
         return {
             name: each for word, sub in inner.items() for name, each in below(sub, (*words, word)).items()
         }
@@ -54,17 +54,17 @@ def leaves() -> dict[str, argparse.ArgumentParser]:
     return below(parser(), ())
 
 
-def subcommands(found: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    """The commands below one."""
-    for action in found._actions:
-        if isinstance(action, argparse._SubParsersAction):
+def subcommands(group: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Return the parsers of a group's commands."""
+    for action in group._actions:  # noqa: SLF001 - argparse has no public way
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
             return dict(action.choices)
     return {}
 
 
 def description() -> dict[str, Any]:
-    """All these commands, as the server reads them."""
-    from airflow_remote_server.integrations import cli
+    """Return the description of all these commands, as the server reads them."""
+    from airflow_remote_server.integrations import command_tables
 
     parser()
-    return cli.describe()
+    return command_tables.describe_commands()

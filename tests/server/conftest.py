@@ -1,7 +1,7 @@
-"""An AIRFLOW_HOME of its own for the tests of the server side, and an API in this process.
+"""A temporary AIRFLOW_HOME for the tests of the server, and an API in this process.
 
-Commands run in the AIRFLOW_HOME, for all tests the same; jobs have a state directory for each test, unless
-tests share one (``shared_state``), and with it the warm host, which takes seconds to start.
+All tests share the AIRFLOW_HOME, in which commands run. Each test has its own state directory, unless it uses
+``shared_state``, and with it a running fork server, which takes seconds to start.
 """
 
 from __future__ import annotations
@@ -17,73 +17,52 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import deeds
+import probe_dag
 import pytest
-from deeds import Deed
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
-from processes import end_all
+from local_settings import LOITER
+from probe_dag import MakeProbe, Probe
+from processes import stop_processes
 from remote import TOKEN, Remote, entry, secret_of
 
 import airflow_remote_server
+from airflow_remote_server.integrations.release import NEWEST_OF_MAJOR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from werkzeug.test import Client
 
-    from airflow_remote_server.jobs import Job
-    from airflow_remote_server.settings import Settings
+    from airflow_remote_server.config.settings import Settings
+    from airflow_remote_server.jobs.models import Job
 
 HOME = Path(tempfile.mkdtemp(prefix="airflow-remote-tests-"))
 
-# How fast a busy machine is says nothing about the code.
+# The speed of a busy machine says nothing about the code.
 hypothesis_settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("any")
-
-LOITER = """
-import os, time
-how = os.environ.pop("LOITER", "")
-if how.startswith("as a"):
-    reading, writing = os.pipe()
-    command = os.getpid()
-    if os.fork():
-        os.read(reading, 1)
-        os._exit(0)
-    if how == "as a daemon":
-        os.setsid()
-    if os.fork():
-        while how == "as a slow daemon" and os.getppid() == command:
-            time.sleep(0.001)
-        os._exit(0)
-    os.write(1, b"%d\\n" % os.getpid())
-    os.write(writing, b"!")
-while how:
-    os.write(1, b"loitering\\n")
-    time.sleep(0.001 if how == "and chatter" else 600)
-"""
-"""``airflow_local_settings.py``, Airflow's hook for an operator's code, which every cold process runs."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Set up the home before anything imports Airflow."""
-    # RFC 9110, 10.2.2 allows relative ones, and only they are right behind a proxy that nobody told us of.
+    # RFC 9110, 10.2.2 allows relative URLs, and only they are right behind an unknown proxy.
     config.addinivalue_line("filterwarnings", "ignore:Absolute URLs required for location header")
     for folder in ("dags", "plugins", "logs", "config"):
         (HOME / folder).mkdir()
     (HOME / "config" / "airflow_local_settings.py").write_text(LOITER)
-    deeds.install(HOME)
+    probe_dag.install(HOME)
     for name in [name for name in os.environ if name.startswith("AIRFLOW__")]:
         del os.environ[name]
     os.environ.update(
-        PYTHONPATH=str(Path(airflow_remote_server.__file__).parents[1]),  # what is tested, also in children
+        PYTHONPATH=str(Path(airflow_remote_server.__file__).parents[1]),  # child processes test the same code
         AIRFLOW_HOME=str(HOME),
         AIRFLOW__CORE__LOAD_EXAMPLES="False",
         AIRFLOW__CORE__UNIT_TEST_MODE="False",
         AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{HOME}/airflow.db",
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Airflow's own
+        warnings.simplefilter("ignore")  # Airflow's own warnings
         import airflow.settings
 
         airflow.settings.initialize()
@@ -96,13 +75,13 @@ def pytest_unconfigure() -> None:
 
 @pytest.fixture
 def home() -> Path:
-    """The AIRFLOW_HOME."""
+    """Return the AIRFLOW_HOME."""
     return HOME
 
 
 @pytest.fixture(scope="session")
 def major() -> int:
-    """Major version of the installed Airflow."""
+    """Return the major version of the installed Airflow."""
     from airflow import __version__
 
     return int(__version__.split(".", 1)[0])
@@ -110,36 +89,36 @@ def major() -> int:
 
 @pytest.fixture(scope="session")
 def database() -> None:
-    """Airflow's database, with its tables."""
+    """Create the tables of Airflow's database."""
     subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
 
 
 @contextlib.contextmanager
 def state_folder() -> Iterator[Path]:
-    """A place for a state directory, with a path short enough for a socket; what runs there is ended."""
+    """Yield a path for a state directory, short enough for a socket, and end its processes afterwards."""
     with tempfile.TemporaryDirectory(prefix="remote-") as folder:
         yield Path(folder, "state")
-        end_all(Path(folder))
+        stop_processes(Path(folder))
 
 
 @pytest.fixture(scope="session")
 def shared_state(database: None) -> Iterator[Path]:
-    """A state directory for tests that need none of their own."""
+    """Return a state directory that tests share."""
     with state_folder() as state:
         yield state
 
 
 @pytest.fixture
 def state() -> Iterator[Path]:
-    """A state directory for this test alone."""
+    """Return a state directory for this test alone."""
     with state_folder() as state:
         yield state
 
 
 @pytest.fixture
 def make_settings(tmp_path: Path, state: Path, major: int) -> Callable[..., Settings]:
-    """Settings for folders of this test, with a token."""
-    from airflow_remote_server.settings import Settings
+    """Return a function that makes settings with a token and directories of this test."""
+    from airflow_remote_server.config.settings import Settings
 
     for folder in ("dags", "logs"):
         (tmp_path / folder).mkdir()
@@ -148,7 +127,7 @@ def make_settings(tmp_path: Path, state: Path, major: int) -> Callable[..., Sett
         return Settings(
             **{
                 "token": TOKEN,
-                "airflow_major": major,
+                "airflow_release": NEWEST_OF_MAJOR[major],
                 "dags_folder": tmp_path / "dags",
                 "log_folder": tmp_path / "logs",
                 "state_dir": state,
@@ -160,14 +139,14 @@ def make_settings(tmp_path: Path, state: Path, major: int) -> Callable[..., Sett
 
 
 def wrapped(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-    """An application to wrap, which says what it was asked."""
+    """Respond with the path that was requested: an application to wrap."""
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [f"airflow {environ.get('SCRIPT_NAME', '')}|{environ.get('PATH_INFO', '')}".encode()]
 
 
 @pytest.fixture
 def make_client(make_settings: Callable[..., Settings]) -> Callable[..., Client]:
-    """A client of the middleware, checked by werkzeug's LintMiddleware, that sends the token."""
+    """Return a function that makes a client of the middleware, checked by werkzeug's LintMiddleware."""
     from werkzeug.middleware.lint import LintMiddleware
     from werkzeug.test import Client
 
@@ -181,20 +160,21 @@ def make_client(make_settings: Callable[..., Settings]) -> Callable[..., Client]
 
 @pytest.fixture
 def ask(make_client: Callable[..., Client]) -> Callable[..., Any]:
-    """Ask the API for one endpoint, with the token: (status, envelope)."""
+    """Return a function that calls an endpoint with the token, and returns status and envelope."""
     client = make_client()
 
     def call(name: str, method: str = "GET", **more: Any) -> tuple[int, dict[str, Any]]:
         headers = {"rest-api-plugin-http-token": TOKEN, **more.pop("headers", {})}
         response = client.open(f"/admin/rest_api/api/v1.0/{name}", method=method, headers=headers, **more)
-        return response.status_code, response.json
+        document: dict[str, Any] = response.get_json()
+        return response.status_code, document
 
     return call
 
 
 @pytest.fixture
 def make_remote(make_settings: Callable[..., Settings]) -> Callable[..., Remote]:
-    """A caller of an instance of the API, as a web worker has one; several may share a state directory."""
+    """Return a function that makes a caller of a new API; several may share a state directory."""
     from werkzeug.middleware.lint import LintMiddleware
     from werkzeug.test import Client
 
@@ -203,7 +183,7 @@ def make_remote(make_settings: Callable[..., Settings]) -> Callable[..., Remote]
     def make(**changes: Any) -> Remote:
         settings = make_settings(**changes)
         remote = Remote(Client(LintMiddleware(RestApiMiddleware(wrapped, settings))), settings)
-        remote("health")  # makes the API here: Python 3.11 cannot do that in several threads (gh-106905)
+        remote("health")  # creates the API now: Python 3.11 cannot do that in several threads (gh-106905)
         return remote
 
     return make
@@ -211,13 +191,13 @@ def make_remote(make_settings: Callable[..., Settings]) -> Callable[..., Remote]
 
 @pytest.fixture
 def remote(make_remote: Callable[..., Remote], shared_state: Path) -> Remote:
-    """A caller of the API whose commands the shared host runs."""
+    """Return a caller of an API whose commands the shared fork server runs."""
     return make_remote(state_dir=shared_state)
 
 
 @pytest.fixture
 def tokens_file(tmp_path: Path) -> Path:
-    """A tokens file, which is there when something was written to it."""
+    """Return the path of a tokens file, which does not exist yet."""
     return tmp_path / "tokens.toml"
 
 
@@ -225,7 +205,10 @@ def tokens_file(tmp_path: Path) -> Path:
 def holder(
     make_remote: Callable[..., Remote], shared_state: Path, tokens_file: Path
 ) -> Callable[..., Remote]:
-    """A caller of an API with a tokens file that has one token, and the admin's token of airflow.cfg."""
+    """Return a function that makes a caller with the only token of a tokens file.
+
+    The API also accepts the admin's token of airflow.cfg.
+    """
 
     def make(role: str, more: str = "", roles: str = "", **changes: Any) -> Remote:
         tokens_file.write_text(f"{roles}\n{entry('ci', role)}{more}\n")
@@ -238,20 +221,20 @@ def holder(
 
 @pytest.fixture
 def old(make_settings: Any) -> Callable[..., list[Job]]:
-    """Add jobs that have ended, as an earlier webserver may have left them: oldest first."""
-    from airflow_remote_server.api import make_jobs
-    from airflow_remote_server.jobs import Job, State
+    """Return a function that adds ended jobs, as of an earlier webserver, and returns them, oldest first."""
+    from airflow_remote_server.jobs.factory import make_jobs
+    from airflow_remote_server.jobs.models import Job, JobState
 
     def add(count: int = 1, output: bytes = b"", **changes: Any) -> list[Job]:
         jobs = make_jobs(make_settings())
-        made = []
+        made: list[Job] = []
         for _ in range(count):
             now = time.time()
             values = {
                 "id": f"{time.time_ns() // 1000:014x}{len(made):018x}",
                 "kind": "command",
-                "state": State.SUCCEEDED,
-                "node": jobs.node,
+                "state": JobState.SUCCEEDED,
+                "node": jobs.spools.node,
                 "principal": "token",
                 "peer": "192.0.2.1",
                 "name": "version",
@@ -264,7 +247,7 @@ def old(make_settings: Any) -> Callable[..., list[Job]]:
             }
             made.append(Job(**{**values, **changes}))
             jobs.store.add(made[-1], None)
-            folder = jobs.folder(made[-1]).path
+            folder = jobs.spools.spool_of(made[-1]).path
             folder.mkdir()
             (folder / "stdout").write_bytes(output)
         return made
@@ -273,24 +256,25 @@ def old(make_settings: Any) -> Callable[..., list[Job]]:
 
 
 @pytest.fixture
-def make_deed(database: None, state: Path) -> Iterator[Callable[..., Deed]]:
-    """A command that does something (``deeds``); one that still waits at the end may go on, before it is seen
-    whether everything is gone (``state_folder``).
+def make_probe(database: None, state: Path) -> Iterator[MakeProbe]:
+    """Return a function that makes a probe command (``probe_dag``).
+
+    At the end, waiting commands go on, so that ``state_folder`` finds no process left.
     """
     made = []
 
-    def make(verb: str, *more: object) -> Deed:
-        made.append(Deed(HOME, verb, *more))
+    def make(verb: str, *more: object) -> Probe:
+        made.append(Probe(HOME, verb, *more))
         return made[-1]
 
     yield make
-    for deed in made:
-        deed.go()
+    for probe in made:
+        probe.release()
 
 
 @pytest.fixture
 def cold_state(state: Path) -> Path:
-    """A state directory that has no place for a warm host."""
+    """Return a state directory in which no fork server can start."""
     state.mkdir(0o700)
     (state / "host").write_text("")
     return state
@@ -298,5 +282,5 @@ def cold_state(state: Path) -> Path:
 
 @pytest.fixture
 def loiter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make whatever is started cold stay, and do nothing."""
+    """Make all cold processes stay, and do nothing."""
     monkeypatch.setenv("LOITER", "1")

@@ -1,4 +1,4 @@
-"""DAG files to deploy, and how to deploy them."""
+"""Create and deploy DAG files."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ PLAIN = b"print('no DAG at all')\n"
 
 
 def dag(*dag_ids: str, before: str = "", task: str = "only") -> bytes:
-    """The source of a DAG file.
+    """Return the source of a DAG file.
 
-    :param before: what it does first
-    :param task: id of the only task of each
+    :param dag_ids: ids of its DAGs
+    :param before: a statement at its beginning
+    :param task: id of the only task of each DAG
     """
     lines = [
         "# airflow",
@@ -37,12 +38,15 @@ def dag(*dag_ids: str, before: str = "", task: str = "only") -> bytes:
 
 
 def package(**files: bytes) -> bytes:
-    """A zip file; names of its files have ``__`` for ``.``, and ``___`` for ``/``."""
+    """Return a zip file. In the names of its files, ``__`` stands for ``.`` and ``___`` for ``/``."""
     return packed({name.replace("___", "/").replace("__", "."): content for name, content in files.items()})
 
 
 def packed(files: dict[str, bytes]) -> bytes:
-    """A zip file, path to content."""
+    """Return a zip file.
+
+    :param files: path to content
+    """
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in files.items():
@@ -51,13 +55,13 @@ def packed(files: dict[str, bytes]) -> bytes:
 
 
 def upload(remote: Remote, filename: str, source: bytes, **fields: str) -> tuple[int, dict[str, Any]]:
-    """Deploy a file: (status, envelope)."""
+    """Deploy a file, and return status and envelope."""
     response = remote("deploy_dag", "POST", data={"dag_file": (io.BytesIO(source), filename), **fields})
     return response.status_code, response.json
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """All that is in a folder, with what is in it; folders and links by what they are."""
+    """Return all paths below a folder with their contents; for links, their targets."""
     return {
         str(path.relative_to(folder)): str(path.readlink()).encode()
         if path.is_symlink()

@@ -1,4 +1,4 @@
-"""An application that remembers how it was called."""
+"""Test doubles."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Wrapped:
-    """Keeps the environ and start_response of its last call."""
+    """A WSGI application that records the environ and start_response of its last call."""
 
     def __init__(self) -> None:
         self.environ: Any = None

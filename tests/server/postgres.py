@@ -1,4 +1,4 @@
-"""A real PostgreSQL, in a folder of its own, on a Unix socket only."""
+"""Run a real PostgreSQL in a temporary directory, on a Unix socket only."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ START_SECONDS = 60
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """A server that lives as long as the context: its URL, as SQLAlchemy has it."""
+    """Run a server during the context, and yield its SQLAlchemy URL."""
     assert PROGRAMS, "these tests need Debian's package postgresql; `make test` installs it"
     folder = Path(tempfile.mkdtemp(prefix="airflow-remote-pg-"))
     user = pwd.getpwuid(os.getuid()).pw_name
-    if user == "root":  # which PostgreSQL refuses to run as
+    if user == "root":  # PostgreSQL refuses to run as root
         user = "postgres"
         shutil.chown(folder, user)
     data = folder / "data"
@@ -43,12 +43,12 @@ def postgres() -> Iterator[str]:
             time.sleep(0.1)
         yield f"postgresql+psycopg2://airflow@/postgres?host={folder}"
     finally:
-        server.send_signal(signal.SIGINT)  # SIGTERM would wait for all clients to go
+        server.send_signal(signal.SIGINT)  # SIGTERM would wait for all clients to disconnect
         server.wait()
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def run(user: str, program: str, *arguments: object, check: bool = True) -> int:
-    """Run one of PostgreSQL's programs: its exit code."""
+    """Run one of PostgreSQL's programs, and return its exit code."""
     argv = [str(PROGRAMS[-1] / program), *(str(argument) for argument in arguments)]
     return subprocess.run(argv, user=user, cwd="/", check=check, capture_output=True).returncode

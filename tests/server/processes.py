@@ -1,4 +1,4 @@
-"""The processes of a folder: those whose working directory is in it, as all of a state directory have."""
+"""Find and stop the processes whose working directory is in a folder."""
 
 from __future__ import annotations
 
@@ -11,62 +11,62 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HOST = "airflow_remote_server.runner.host"
-SUPERVISOR = "airflow_remote_server.runner.supervisor"
+FORK_SERVER = "airflow_remote_server.execution.fork_server_main"
+COLD_SUPERVISOR = "airflow_remote_server.execution.cold_supervisor"
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    """Wait until something is true, and return it."""
+    """Wait until a condition returns a true value, and return the value."""
     deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not come true"
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "the condition did not become true"
         time.sleep(0.02)
-    return found
+    return value
 
 
-def below(folder: Path, program: str = "") -> dict[int, str]:
-    """Living processes of a folder, with their command lines.
+def find_processes(folder: Path, program: str = "") -> dict[int, str]:
+    """Return the command lines of the running processes that work in a folder, by process ID.
 
-    :param folder: or any folder in it
+    :param folder: their working directory, or one that contains it
     :param program: a part of their command lines
     """
-    found = {}
+    command_lines = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                there = (entry / "cwd").readlink()
+                cwd = (entry / "cwd").readlink()
                 line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-            except OSError:  # it is no more
+            except OSError:  # it has ended
                 continue
-            if (there == folder or folder in there.parents) and program in line:
-                found[int(entry.name)] = line
-    return found
+            if (cwd == folder or folder in cwd.parents) and program in line:
+                command_lines[int(entry.name)] = line
+    return command_lines
 
 
-def hosts(folder: Path) -> list[int]:
-    """The warm hosts of a folder. What a host has just forked looks like it."""
-    found = [pid for pid in below(folder, HOST) if not pid_is_command(pid)]
-    return [pid for pid in found if parent(pid) not in found]
+def find_fork_servers(folder: Path) -> list[int]:
+    """Return the fork servers of a folder, without their new children, which look the same."""
+    matches = [pid for pid in find_processes(folder, FORK_SERVER) if not is_command(pid)]
+    return [pid for pid in matches if parent_of(pid) not in matches]
 
 
-def parent(pid: int) -> int:
-    """The parent of a process; 0 when it is gone."""
+def parent_of(pid: int) -> int:
+    """Return the parent of a process; 0 if it has ended."""
     try:
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     except OSError:
         return 0
 
 
-def pid_is_command(pid: int) -> bool:
-    """Whether a process stands in a job's folder."""
+def is_command(pid: int) -> bool:
+    """Return whether a process works in the folder of a job, or has ended."""
     try:
         return Path(f"/proc/{pid}/cwd").readlink().parent.name == "jobs"
     except OSError:
         return True
 
 
-def alive(pid: int) -> bool:
-    """Whether a process runs, and is no zombie."""
+def is_running(pid: int) -> bool:
+    """Return whether a process runs and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -74,22 +74,26 @@ def alive(pid: int) -> bool:
 
 
 def kill(pid: int, number: int = signal.SIGKILL) -> None:
-    """Kill a process, and see that it is gone."""
+    """Send a signal to a process, and wait until it has ended.
+
+    :param pid: its process ID
+    :param number: the signal
+    """
     try:
         os.kill(pid, number)
     except ProcessLookupError:
         return
-    wait_for(lambda: not alive(pid))
+    wait_for(lambda: not is_running(pid))
 
 
-def end_all(folder: Path) -> None:
-    """End the hosts of a folder, and see that nothing else runs there then."""
-    for pid in hosts(folder):
+def stop_processes(folder: Path) -> None:
+    """Stop the fork servers of a folder, and check that no other process of it is left."""
+    for pid in find_fork_servers(folder):
         os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + 10
-    while left := below(folder):
+    while remaining := find_processes(folder):
         if time.monotonic() > deadline:
-            for pid in left:
+            for pid in remaining:
                 kill(pid)
-            raise AssertionError(f"these were left behind: {left}")
+            raise AssertionError(f"processes were left behind: {remaining}")
         time.sleep(0.02)

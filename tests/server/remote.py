@@ -1,37 +1,50 @@
-"""A caller of the API, over HTTP, with the token."""
+"""Call the API with a token."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from processes import wait_for
 
 if TYPE_CHECKING:
-    from deeds import Deed
+    from probe_dag import Probe
     from werkzeug.test import Client, TestResponse
+
+    class ApiResponse(TestResponse):
+        """A response whose body is JSON: tests need not check for None."""
+
+        json: Any
+
 
 TOKEN = "open sesame"
 FINAL = ("succeeded", "failed", "stopped", "timed_out", "lost")
 
 
 def secret_of(name: str) -> str:
-    """The token of a name in a tokens file of these tests."""
+    """Return the token of an entry in the tests' tokens files.
+
+    :param name: of the entry
+    """
     return f"the token of {name}, which nobody can guess"
 
 
 def entry(name: str, role: str) -> str:
-    """Its entry; further keys may follow."""
+    """Return an entry of a tokens file; further keys may be appended.
+
+    :param name: of the entry
+    :param role: of the token
+    """
     digest = hashlib.sha256(secret_of(name).encode()).hexdigest()
     return f'[[token]]\nname = "{name}"\nsha256 = "{digest}"\nrole = "{role}"\n'
 
 
 class Remote:
-    """Asks one instance of the API, as one web worker has it.
+    """Send requests to one instance of the API, as in one web worker.
 
-    :param client: werkzeug's
+    :param client: werkzeug's test client
     :param settings: of the API
-    :param token: that it sends
+    :param token: to send
     """
 
     def __init__(self, client: Client, settings: Any, token: str = TOKEN) -> None:
@@ -40,62 +53,65 @@ class Remote:
         self.token = token
 
     def holding(self, token: str) -> Remote:
-        """A caller of the same instance with another token."""
+        """Return a caller of the same instance with another token."""
         return Remote(self.client, self.settings, token)
 
-    def __call__(self, path: str, method: str = "GET", **more: Any) -> TestResponse:
-        """Ask for a path below ``/api/v1.0``. Arguments in capitals are headers."""
+    def __call__(self, path: str, method: str = "GET", **more: Any) -> ApiResponse:
+        """Request a path below ``/api/v1.0``; arguments in capitals are headers."""
         headers = {name.replace("_", "-"): more.pop(name) for name in [*more] if name.isupper()}
         headers["Authorization"] = f"Bearer {self.token}"
-        return self.client.open(f"/admin/rest_api/api/v1.0/{path}", method=method, headers=headers, **more)
+        response = self.client.open(
+            f"/admin/rest_api/api/v1.0/{path}", method=method, headers=headers, **more
+        )
+        return cast("ApiResponse", response)
 
-    def run(self, deed: Deed, **more: Any) -> TestResponse:
-        """Have a deed done."""
-        return self("list_tasks", query_string={"dag_id": deed.id}, **more)
+    def run(self, probe: Probe, **more: Any) -> ApiResponse:
+        """Run a probe command."""
+        return self("list_tasks", query_string={"dag_id": probe.id}, **more)
 
-    def start(self, deed: Deed, **more: Any) -> str:
-        """Have a deed begun; the id of its job."""
-        response = self.run(deed, **{"PREFER": "respond-async", **more})
+    def start(self, probe: Probe, **more: Any) -> str:
+        """Start a probe command without waiting for it, and return its job's id."""
+        response = self.run(probe, **{"PREFER": "respond-async", **more})
         assert response.status_code == 202, response.text
         return str(response.json["job"]["id"])
 
-    def begin(self, deed: Deed, **more: Any) -> str:
-        """Have a deed begun, and wait until it is being done; the id of its job."""
-        job_id = self.start(deed, **more)
-        wait_for(lambda: deed.processes)
+    def begin(self, probe: Probe, **more: Any) -> str:
+        """Start a probe command, wait until it has a process, and return its job's id."""
+        job_id = self.start(probe, **more)
+        wait_for(lambda: probe.processes)
         return job_id
 
     def job(self, job_id: str) -> dict[str, Any]:
-        """A job as it is."""
+        """Return the current state of a job."""
         response = self(f"jobs/{job_id}")
         assert response.status_code == 200, response.text
         return dict(response.json)
 
     def jobs(self, **query: Any) -> list[dict[str, Any]]:
-        """Jobs, newest first."""
+        """Return jobs, newest first."""
         response = self("jobs", query_string=query)
         assert response.status_code == 200, response.text
         return list(response.json["jobs"])
 
     def end(self, job_id: str, seconds: float = 60) -> dict[str, Any]:
-        """A job, once it has ended."""
+        """Wait until a job has ended, and return it."""
         return self.until(job_id, *FINAL, seconds=seconds)
 
     def until(self, job_id: str, *states: str, seconds: float = 60) -> dict[str, Any]:
-        """A job, once it is in one of some states."""
+        """Wait until a job is in one of the given states, and return it."""
 
-        def there() -> dict[str, Any] | None:
+        def in_state() -> dict[str, Any] | None:
             job = self.job(job_id)
             return job if job["state"] in states else None
 
-        return dict(wait_for(there, seconds))
+        return dict(wait_for(in_state, seconds))
 
-    def stop(self, job_id: str, **more: Any) -> TestResponse:
+    def stop(self, job_id: str, **more: Any) -> ApiResponse:
         """Stop a job."""
         return self(f"jobs/{job_id}/stop", "POST", **more)
 
     def output(self, job_id: str, **query: Any) -> dict[str, Any]:
-        """Some output of a job."""
+        """Return some output of a job."""
         response = self(f"jobs/{job_id}/output", query_string=query)
         assert response.status_code == 200, response.text
         return dict(response.json)

@@ -1,4 +1,4 @@
-"""The ASGI form, with the messages of a server."""
+"""Test the ASGI middleware with the messages of a server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import TOKEN
+from remote import TOKEN
 
 from airflow_remote_server.asgi import RestApiAsgiMiddleware
 
@@ -15,29 +15,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FORM = b"application/x-www-form-urlencoded"
-WHOLE = {"type": "http.request", "body": b"nope=1", "more_body": True}
+BODY = {"type": "http.request", "body": b"nope=1", "more_body": True}
 END = {"type": "http.request", "body": b"", "more_body": False}
-GONE = {"type": "http.disconnect"}
+DISCONNECT = {"type": "http.disconnect"}
 
 
 @pytest.fixture
 def post(make_settings: Callable[..., Any]) -> Callable[..., tuple[int, dict[str, Any]]]:
-    """Send a chunked body in parts to an endpoint that takes no arguments; after them nothing comes."""
+    """Send a chunked body in parts, and then nothing, to an endpoint that takes no arguments."""
 
     def call(*parts: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        waiting, sent = list(parts), []
+        waiting, sent = list(parts), list[Any]()
 
         async def receive() -> dict[str, Any]:
             if waiting:
                 return waiting.pop(0)
             await asyncio.Event().wait()
-            raise AssertionError("it waits for ever")
+            raise AssertionError("unreachable: waits forever")
 
         async def send(message: Any) -> None:
             sent.append(message)
 
         async def other(*_: Any) -> None:
-            raise AssertionError("this path is ours")
+            raise AssertionError("the path belongs to the API")
 
         scope = {
             "type": "http",
@@ -57,15 +57,15 @@ def post(make_settings: Callable[..., Any]) -> Callable[..., tuple[int, dict[str
     return call
 
 
-def test_a_body_in_parts_is_read_whole(post: Any) -> None:
-    status, envelope = post(WHOLE, END)
+def test_chunked_body_is_read_completely(post: Any) -> None:
+    status, envelope = post(BODY, END)
     assert (status, "unknown argument 'nope'" in envelope["output"]) == (400, True)
 
 
-def test_a_connection_that_ends_is_not_the_end_of_a_body(post: Any) -> None:
-    status, envelope = post(WHOLE, GONE)
-    assert (status, "broke off" in envelope["output"]) == (400, True)
+def test_disconnect_does_not_end_body(post: Any) -> None:
+    status, envelope = post(BODY, DISCONNECT)
+    assert (status, "incomplete" in envelope["output"]) == (400, True)
 
 
-def test_a_body_of_which_no_more_comes_is_given_up(post: Any) -> None:
-    assert post(WHOLE)[0] == 408
+def test_stalled_body_times_out(post: Any) -> None:
+    assert post(BODY)[0] == 408

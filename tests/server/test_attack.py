@@ -1,6 +1,6 @@
-"""The whole API, asked by somebody who means no good: without a token, and with one but anything else amiss.
+"""Send hostile requests to the whole API: without a token, and with a token but hostile otherwise.
 
-``ATTACK_CASES`` says how many requests are made up; 10000 for a full run.
+``ATTACK_CASES`` is the number of generated requests; use 10000 for a full run.
 """
 
 from __future__ import annotations
@@ -22,26 +22,21 @@ from remote import FINAL, TOKEN, Remote
 from werkzeug.test import Client
 
 from airflow_remote_server import RestApiMiddleware
-from airflow_remote_server.api import PUBLIC, ROUTES
-from airflow_remote_server.catalogue.classic import Classic
+from airflow_remote_server.catalog.classic import classic_endpoints
+from airflow_remote_server.http.routes import PUBLIC, ROUTES
+from airflow_remote_server.integrations.release import NEWEST_OF_MAJOR
 
 PREFIX = "/admin/rest_api"
 CASES = int(os.environ.get("ATTACK_CASES", "400"))
 SLOW_SECONDS = 30.0
 METHODS = ("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH")
 
-# Commands that are of no use to an attacker of this test, and would last, or harm the tests that follow.
-DENIED = ("celery *", "dag-processor", "db *", "edge *", "kerberos", "kubernetes *", "scheduler", "triggerer")
-DENIED += (
-    "serve_logs",
-    "worker",
-    "flower",
-    "variables *",
-    "connections *",
-    "dags delete",
-    "rotate-fernet-key",
+# Commands that would run long, or harm the tests that follow.
+DENIED = (
+    *("celery *", "dag-processor", "db *", "edge *", "kerberos", "kubernetes *", "scheduler", "triggerer"),
+    *("serve_logs", "worker", "flower", "variables *", "connections *", "dags delete", "rotate-fernet-key"),
+    *("users *", "roles *", "sync-perm", "fab-db *", "teams *", "state-store *", "pools *"),
 )
-DENIED += ("users *", "roles *", "sync-perm", "fab-db *", "teams *", "state-store *", "pools *")
 
 
 SAMPLES = {
@@ -52,21 +47,21 @@ SAMPLES = {
     "/static/<name>": "/static/style.css",
     "/<name>": "/version",
 }
-"""What the variable parts of routes may be."""
+"""Values for the variable parts of routes."""
 
 
 def sample(rule: str) -> str:
-    """A path of a route."""
+    """Return a path that matches a route."""
     for part, value in SAMPLES.items():
         rule = rule.replace(part, value)
-    assert "<" not in rule, "each kind of route is asked for"
+    assert "<" not in rule, "every variable part has a value"
     return rule
 
 
 @pytest.mark.parametrize("token", [None, "", "wrong", TOKEN[:-1], "x" * 64])
-def test_every_route_but_three_refuses_without_the_token(make_client: Any, token: str | None) -> None:
-    """CVE-2021-38540: one route of many had been forgotten."""
-    assert {"page", "static", "health"} == PUBLIC, "what is open to everybody is a decision"
+def test_only_three_routes_are_open_without_token(make_client: Any, token: str | None) -> None:
+    """CVE-2021-38540: one route of many needed no authentication."""
+    assert {"page", "static", "health"} == PUBLIC, "public routes are a deliberate decision"
     client = make_client()
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     asked = 0
@@ -75,7 +70,9 @@ def test_every_route_but_three_refuses_without_the_token(make_client: Any, token
         for method in METHODS:
             for more in ("", "?api=version", "/", "/x/y/z"):
                 asked += 1
-                peer = {"REMOTE_ADDR": f"192.0.{asked // 250}.{asked % 250}"}  # so that nobody has to wait
+                peer = {
+                    "REMOTE_ADDR": f"192.0.{asked // 250}.{asked % 250}"
+                }  # a peer of its own, so that no back-off applies
                 response = client.open(path + more, method=method, headers=headers, environ_overrides=peer)
                 open_to_all = rule.endpoint in PUBLIC and method in ("GET", "HEAD") and more != "/x/y/z"
                 expected = (200, 404) if open_to_all else (403,)
@@ -151,48 +148,48 @@ HEADERS: dict[str, Any] = {
 
 @st.composite
 def parts(draw: Any, names: list[str]) -> bytes:
-    """A multipart form, perhaps damaged."""
+    """Generate a multipart form, perhaps a damaged one."""
     lines = b""
     for _ in range(draw(st.integers(0, 3))):
         name, value = draw(st.sampled_from(names) | text), draw(text)
         file = f'; filename="{draw(text)}"' if draw(st.booleans()) else ""
-        said = f'--b\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n{value}\r\n'
-        lines += said.encode("utf-8", "replace")
+        part = f'--b\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n{value}\r\n'
+        lines += part.encode("utf-8", "replace")
     whole = lines + b"--b--\r\n"
     return whole[: draw(st.integers(0, len(whole)))] if draw(st.booleans()) else whole
 
 
 @pytest.fixture
 def target(make_remote: Any, shared_state: Path) -> Remote:
-    """An API whose commands harm nobody."""
+    """Return a caller of an API whose commands are harmless."""
     remote: Remote = make_remote(state_dir=shared_state, deny_commands=DENIED, max_body_bytes=100_000)
-    # Without werkzeug's LintMiddleware, which takes the Content-Length of an answer to HEAD for a mistake.
+    # Without werkzeug's LintMiddleware, which rejects the Content-Length of a response to HEAD.
     client = Client(RestApiMiddleware(lambda *_: [b""], remote.settings))
     return Remote(client, remote.settings)
 
 
 def listing(folder: Path) -> set[str]:
-    """The files below a folder that no command of Airflow's writes by itself."""
-    found = {str(path.relative_to(folder)) for path in folder.rglob("*")}
+    """Return the files below a folder, except those that Airflow's commands write by themselves."""
+    names = {str(path.relative_to(folder)) for path in folder.rglob("*")}
     return {
-        name for name in found if "__pycache__" not in name and not name.startswith(("logs", "airflow.db"))
+        name for name in names if "__pycache__" not in name and not name.startswith(("logs", "airflow.db"))
     }
 
 
 def inside(folder: Path) -> list[int]:
-    """Processes that work in a folder."""
-    found = []
+    """Return the ids of processes whose working directory is below a folder."""
+    pids = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
             if folder in (path / "cwd").readlink().parents:
-                found.append(int(path.name))
+                pids.append(int(path.name))
         except OSError:
             continue
-    return found
+    return pids
 
 
 @pytest.mark.slow
-def test_no_request_does_harm(
+def test_hostile_requests_do_no_harm(
     target: Remote,
     home: Path,
     major: int,
@@ -201,14 +198,14 @@ def test_no_request_does_harm(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     live = target("commands").json["commands"]
-    classic = Classic(major).endpoints()
+    classic = classic_endpoints(NEWEST_OF_MAJOR[major])
     names = sorted(
         {argument["name"] for command in live for argument in command["arguments"]}
         | {
             argument.name
             for endpoint in classic.values()
-            for form in endpoint.forms
-            for argument in form.arguments
+            for variant in endpoint.variants
+            for argument in variant.arguments
         }
         | {"api", "cmd", "can", "limit", "before", "stream", "offset", "wait", "force", "state", "command"}
     )
@@ -227,7 +224,7 @@ def test_no_request_does_harm(
 
     @settings(max_examples=CASES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(
-        path=st.sampled_from(paths) | text.map(lambda found: f"/{found}"),
+        path=st.sampled_from(paths) | text.map(lambda word: f"/{word}"),
         more=st.sampled_from(("", "", "", "/", "//", "/..", "/%2e%2e", "/x")),
         method=st.sampled_from(("GET", "POST", "POST", "POST", *METHODS)),
         query=st.dictionaries(st.sampled_from(names) | text, text, max_size=3),
@@ -272,7 +269,7 @@ def test_no_request_does_harm(
         )
         assert time.monotonic() - began < SLOW_SECONDS
         assert response.status_code < 500 or response.status_code == 501, response.text
-        # Of what a command prints, which may be a traceback of Airflow's, nothing is here yet.
+        # The response comes too early for the command's output, where a traceback of Airflow may be.
         assert "Traceback" not in response.text
         if response.data and response.content_type == "application/json" and isinstance(response.json, dict):
             job = response.json.get("job")
@@ -280,8 +277,8 @@ def test_no_request_does_harm(
                 jobs.add(str(job["id"]))
 
     attack()
-    for found in jobs:
-        wait_for(lambda found=found: target.job(found)["state"] in FINAL, 120)
+    for started in jobs:
+        target.until(started, *FINAL, seconds=120)
     assert "The REST API failed on" not in caplog.text
     assert not Path("/tmp/attacked").exists()
     assert (listing(home), {path.name for path in shared_state.iterdir()}) == before

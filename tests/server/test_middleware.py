@@ -1,7 +1,9 @@
+"""Test the WSGI middleware, and how paths are split at the prefix."""
+
 from __future__ import annotations
 
 import wsgiref.util
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from wsgiref.validate import validator
 
 import pytest
@@ -10,7 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_remote_server import RestApiMiddleware
-from airflow_remote_server.middleware import PREFIX, split_path
+from airflow_remote_server.http.routing import PREFIX, split_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.mark.parametrize(
@@ -34,21 +39,21 @@ from airflow_remote_server.middleware import PREFIX, split_path
         ("", "", "", None),
     ],
 )
-def test_the_prefix_is_found_wherever_the_border_of_the_path_is(
+def test_path_is_split_at_prefix(
     script_name: str, path_info: str, base_path: str, expected: tuple[str, str] | None
 ) -> None:
     assert split_path(script_name, path_info, base_path) == expected
 
 
 @given(st.text(), st.text(), st.sampled_from(["", "/pre"]))
-def test_a_split_keeps_the_whole_path(script_name: str, path_info: str, base_path: str) -> None:
+def test_split_keeps_whole_path(script_name: str, path_info: str, base_path: str) -> None:
     split = split_path(script_name, path_info, base_path)
     if split is not None:
         assert "".join(split) == script_name + path_info
         assert split[0].endswith(PREFIX)
 
 
-def test_other_requests_reach_the_wrapped_application_untouched() -> None:
+def test_other_requests_reach_wrapped_application_unchanged() -> None:
     wrapped = Wrapped()
     environ: dict[str, Any] = {"PATH_INFO": "/admin/rest_apix", "SCRIPT_NAME": "", "odd": object()}
     before = dict(environ)
@@ -59,25 +64,30 @@ def test_other_requests_reach_the_wrapped_application_untouched() -> None:
     assert wrapped.start_response is start_response
 
 
-def test_nothing_is_read_or_imported_before_a_request_for_the_api() -> None:
+def test_api_is_created_by_its_first_request() -> None:
     middleware = RestApiMiddleware(Wrapped())
     environ: dict[str, Any] = {"PATH_INFO": "/home"}
     middleware(environ, lambda *_: lambda _: None)
-    assert middleware.api._api is None
+    assert middleware.api._api is None  # noqa: SLF001 - nothing else shows it
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST", "PUT"])
 @pytest.mark.parametrize(
     "path", ["/", "", "/api/v1.0/health", "/api/v1.0/nope", "/api?api=x", "/static/style.css"]
 )
-def test_every_answer_is_valid_wsgi(make_settings: Any, method: str, path: str) -> None:
+def test_every_response_is_valid_wsgi(make_settings: Any, method: str, path: str) -> None:
     environ: dict[str, Any] = {"REQUEST_METHOD": method, "QUERY_STRING": path.partition("?")[2]}
     wsgiref.util.setup_testing_defaults(environ)
     environ["PATH_INFO"] = "/admin/rest_api" + path.partition("?")[0]
     environ["SCRIPT_NAME"] = ""
     seen: list[str] = []
+
+    def start_response(status: str, headers: Any, exc_info: Any = None) -> Callable[[bytes], object]:
+        seen.append(status)
+        return lambda data: None
+
     app = validator(RestApiMiddleware(Wrapped(), make_settings()))
-    body = app(environ, lambda status, headers, exc_info=None: seen.append(status) or (lambda data: None))
+    body = app(environ, start_response)
     try:
         content = b"".join(body)
     finally:

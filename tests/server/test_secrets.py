@@ -1,4 +1,4 @@
-"""What is secret in a command is nowhere else: not in answers, jobs, logs, processes and Airflow's tables."""
+"""Test that secrets of commands appear nowhere: responses, jobs, logs, processes, Airflow's tables."""
 
 from __future__ import annotations
 
@@ -61,20 +61,20 @@ USER = {"username": "u", "email": "u@a.example", "firstname": "U", "lastname": "
 
 
 def log_rows(home: Path) -> list[tuple[Any, ...]]:
-    """Airflow's own audit log."""
+    """Return the rows of Airflow's own audit log."""
     with contextlib.closing(sqlite3.connect(home / "airflow.db")) as database:
         return database.execute("SELECT id, event, owner, extra FROM log ORDER BY id").fetchall()
 
 
 @pytest.fixture
 def logged(home: Path, database: None) -> Callable[[], list[tuple[Any, ...]]]:
-    """What Airflow's audit log has got since the test began."""
+    """Return a function that returns the rows added to Airflow's audit log since the test began."""
     before = len(log_rows(home))
     return lambda: log_rows(home)[before:]
 
 
 @pytest.mark.parametrize(("path", "arguments"), COMMANDS.values(), ids=COMMANDS)
-def test_no_secret_of_a_command_is_shown_or_kept(
+def test_secrets_of_commands_are_not_shown_or_stored(
     holder: Any,
     home: Path,
     logged: Any,
@@ -85,17 +85,17 @@ def test_no_secret_of_a_command_is_shown_or_kept(
     remote: Remote = holder("admin")
     response = remote(path, "POST", json=arguments)
     job = response.json["job"]
-    said = {
+    document = {
         **response.json,
         "stdout": "",
         "output": "",
         "result": None,
     }  # what Airflow itself prints is its own
-    assert SECRET not in json.dumps(said)
+    assert SECRET not in json.dumps(document)
     assert SECRET not in json.dumps(remote.job(job["id"]))
     assert SECRET not in caplog.text
     rows = logged()
-    assert rows, "Airflow has noted the command"
+    assert rows, "Airflow has logged the command"
     assert [row for row in rows if SECRET in str(row)] == []
     assert {row[2] for row in rows} == {"airflow-remote:ci"}
     state = Path(remote.settings.state_dir)
@@ -104,7 +104,7 @@ def test_no_secret_of_a_command_is_shown_or_kept(
     assert SECRET.encode() not in b"".join(path.read_bytes() for path in state.glob("jobs.db*"))
 
 
-def test_what_was_masked_was_run_unmasked(remote: Remote) -> None:
+def test_masked_values_reach_the_command_unmasked(remote: Remote) -> None:
     for command, arguments in COMMANDS.values():
         if arguments.get("key") == "dash" or arguments.get("conn_id") == "by_extra":
             remote(command, "POST", json=arguments)
@@ -113,7 +113,7 @@ def test_what_was_masked_was_run_unmasked(remote: Remote) -> None:
     assert listed.json["stdout"].count(SECRET) >= 2
 
 
-def test_no_password_of_a_user_is_kept(remote: Remote, logged: Any, major: int) -> None:
+def test_user_passwords_are_not_stored(remote: Remote, logged: Any, major: int) -> None:
     response = remote("commands/users/create", "POST", json={**USER, "password": SECRET})
     if major >= 3:
         assert response.status_code == 501
@@ -123,37 +123,39 @@ def test_no_password_of_a_user_is_kept(remote: Remote, logged: Any, major: int) 
         assert any(row[1] == "cli_users_create" for row in logged())
 
 
-def test_our_own_actions_are_in_airflows_log_as_well(holder: Any, logged: Any) -> None:
+def test_own_actions_are_in_airflows_audit_log(holder: Any, logged: Any) -> None:
     holder("admin")("refresh_dag", "POST", json={"dag_id": "none"})
     [row] = logged()
     assert (row[1], row[2]) == ("cli_rest_api_refresh_dag", "airflow-remote:ci")
     assert "'refresh-dag', '--', 'none'" in row[3]
 
 
-def test_no_secret_is_in_the_list_of_processes(make_remote: Any, make_deed: Any, shared_state: Path) -> None:
+def test_secrets_are_not_in_process_list(make_remote: Any, make_probe: Any, shared_state: Path) -> None:
     remote = make_remote(state_dir=shared_state)
-    deed = make_deed("wait")
+    probe = make_probe("wait")
     secret = json.dumps({"password": SECRET})
     response = remote(
         "test",
         "POST",
-        json={"dag_id": deed.id, "task_id": "t", "task_params": secret},
+        json={"dag_id": probe.id, "task_id": "t", "task_params": secret},
         PREFER="respond-async",
     )
     job_id = response.json["job"]["id"]
-    wait_for(lambda: deed.processes)
-    found = []
+    wait_for(lambda: probe.processes)
+    contents = []
     for path in Path("/proc").glob("[0-9]*"):
         for name in ("cmdline", "environ"):
             with contextlib.suppress(OSError):
-                found.append((path / name).read_bytes())
-    assert any(b"tasks test" in said and deed.id.encode() in said for said in found), "its title is there"
-    assert [said for said in found if SECRET.encode() in said] == []
-    deed.go()
+                contents.append((path / name).read_bytes())
+    assert any(b"tasks test" in content and probe.id.encode() in content for content in contents), (
+        "the process has its title"
+    )
+    assert [content for content in contents if SECRET.encode() in content] == []
+    probe.release()
     remote.end(job_id)
 
 
-def test_the_token_of_a_request_is_in_no_log(holder: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_token_is_not_logged(holder: Any, caplog: pytest.LogCaptureFixture) -> None:
     remote = holder("viewer")
     remote("rest_api_plugin_version")
     remote("nope")

@@ -1,8 +1,8 @@
-"""Airflow's own audit log of commands (its table ``log``): who ran what, with nothing secret in it.
+"""Airflow's audit log of commands (its table ``log``): who ran which command, without secrets.
 
-Airflow writes it before a command begins, from sys.argv, and masks the words that it knows
-(``airflow.utils.cli._build_metrics``): not ``conn_extra``, the ``conf`` of a run, or a variable's value. The
-names used here are the same in Airflow 2.11 and 3.3.
+Airflow writes it before a command begins, from sys.argv, and masks only the words that it knows
+(``airflow.utils.cli._build_metrics``), not ``conn_extra``, the ``conf`` of a run, or the value of a
+variable. The names used here are the same in Airflow 2.7 to 3.3.
 """
 
 from __future__ import annotations
@@ -17,56 +17,57 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-OWNER = "airflow-remote:"
-"""What stands before the principal's name in the column ``owner``, where a local user's name would be."""
+OWNER_PREFIX = "airflow-remote:"
+"""The prefix of the principal's name in the column ``owner``, which otherwise holds a local user name."""
 
 
-def hide(shown: Sequence[str]) -> None:
-    """Let what Airflow's ``main`` calls find a masked command line in sys.argv, once it has been parsed.
+def hide_arguments(masked: Sequence[str]) -> None:
+    """Replace sys.argv with a masked command line as soon as Airflow's ``main`` has parsed it.
 
-    :param shown: the words of the command line, the program's name first
+    :param masked: the words of the command line, beginning with the program
     """
     original: Callable[..., Any] = argparse.ArgumentParser.parse_args
 
-    def parse_args(self: argparse.ArgumentParser, *given: Any, **more: Any) -> Any:
+    def parse_args(self: argparse.ArgumentParser, *args: Any, **kwargs: Any) -> Any:
         argparse.ArgumentParser.parse_args = original  # type: ignore[method-assign]
-        parsed = original(self, *given, **more)
-        sys.argv = list(shown)
+        parsed = original(self, *args, **kwargs)
+        sys.argv = list(masked)
         return parsed
 
     argparse.ArgumentParser.parse_args = parse_args  # type: ignore[method-assign]
 
 
-def sign(principal: str) -> None:
-    """Let the log name who asked for the command, in place of the webserver's user.
+def set_user(principal: str) -> None:
+    """Log the principal that requested the command instead of the webserver's user.
 
     :param principal: its name
     """
     from airflow.utils import cli_action_loggers
 
     callbacks: list[Callable[..., None]] = vars(cli_action_loggers)["__pre_exec_callbacks"]
-    callbacks[:] = [_signed(callback, principal) for callback in callbacks]
+    callbacks[:] = [_with_user(callback, principal) for callback in callbacks]
 
 
-def _signed(callback: Callable[..., None], principal: str) -> Callable[..., None]:
-    def signed(**metrics: Any) -> None:
-        callback(**{**metrics, "user": f"{OWNER}{principal}"})
+def _with_user(callback: Callable[..., None], principal: str) -> Callable[..., None]:
+    def log_with_user(**metrics: Any) -> None:
+        callback(**{**metrics, "user": f"{OWNER_PREFIX}{principal}"})
 
-    return signed
+    return log_with_user
 
 
-def note(shown: Sequence[str]) -> None:
-    """Log a command that is not Airflow's own.
+def log_action(masked: Sequence[str]) -> None:
+    """Log a command that is not one of Airflow's.
 
-    :param shown: the words of its command line, the program's name first, secrets masked
+    :param masked: the words of its command line, beginning with the program, secrets masked
     """
     from airflow.utils import cli, cli_action_loggers
 
-    before, sys.argv = sys.argv, list(shown)
+    original, sys.argv = sys.argv, list(masked)
     try:
-        metrics = cli._build_metrics(f"rest_api_{shown[1].replace('-', '_')}", argparse.Namespace())
+        name = f"rest_api_{masked[1].replace('-', '_')}"
+        metrics = cli._build_metrics(name, argparse.Namespace())  # noqa: SLF001 - guarded here
         cli_action_loggers.on_pre_execution(**metrics)
-    except Exception:  # as Airflow itself: what cannot be logged is done all the same
-        log.exception("Airflow's audit log cannot be written")
+    except Exception:  # like Airflow, which also runs commands that it cannot log
+        log.exception("Cannot write to Airflow's audit log")
     finally:
-        sys.argv = before
+        sys.argv = original

@@ -1,13 +1,20 @@
-"""Airflow 2: every name of its private parts, and of gunicorn's, that this project uses."""
+"""The integration with Airflow 2, with every private name of it that this project uses."""
 
 from __future__ import annotations
 
-import inspect
+import contextlib
 import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
-from airflow_remote_server.integrations import Row
+from airflow_remote_server.integrations.base import DagRecord
+from airflow_remote_server.integrations.dag_models import (
+    require_record,
+    set_paused,  # noqa: F401 - a part of the Integration protocol
+)
+from airflow_remote_server.integrations.gunicorn_header import let_token_through
+from airflow_remote_server.integrations.redirect_handlers import redirect_to_stderr
+from airflow_remote_server.integrations.release import installed_release
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,58 +23,57 @@ if TYPE_CHECKING:
 
     from flask.blueprints import BlueprintSetupState
 
-log = logging.getLogger(__name__)
-
 PARSER = "scheduler"
-"""What parses DAG files, for people."""
-
-TOKEN_FIELD = "REST_API_PLUGIN_HTTP_TOKEN"  # noqa: S105 - a name
-
-
-POLICY_PARAMETERS = (
-    "self",
-    "name",
-    "value",
-    "scheme_state",
-    "seen",
-    "secure_scheme_headers",
-    "forwarder_headers",
-)
-"""Of ``HeaderPolicy._apply_header_policy`` of gunicorn 27."""
+"""The component that parses DAG files, for messages."""
 
 
 def logs_to_stderr() -> None:
-    """Send the log lines of this process to stderr (``airflow.utils.log.logging_mixin``).
-
-    ``RedirectStdHandler`` looks at sys.stdout each time it writes, so swapping sys.stdout is not enough.
-    """
-    from airflow.utils.log.logging_mixin import RedirectStdHandler
-
-    loggers = [logging.getLogger(), *logging.Logger.manager.loggerDict.values()]
-    for logger in loggers:
-        for handler in getattr(logger, "handlers", []):
-            if isinstance(handler, RedirectStdHandler):
-                handler._use_stderr = True
+    """Send log lines to stderr."""
+    redirect_to_stderr()
 
 
 def watch_tested_task() -> Callable[[], bool]:
-    """Nothing to watch: `tasks test` of Airflow 2 exits with 1 when the task fails."""
+    """Return a function that returns False: `tasks test` of Airflow 2 exits with 1 if the task fails."""
     return lambda: False
 
 
-def request_parsing(dag_id: str) -> str:
-    """Ask the DAG processor to parse a DAG's file before others.
+def takes_parsing_requests() -> bool:
+    """Return whether Airflow can be asked to parse a file before others, as it can since 2.10."""
+    return installed_release() >= (2, 10)
 
-    :param dag_id: a DAG that the database knows
-    :raises airflow.exceptions.DagNotFound: when it does not
+
+def export_to_stdout() -> None:
+    """Make `variables export -` print, as it does since 2.8; earlier releases write a file named ``-``.
+
+    ``airflow.cli.commands.variable_command._variable_export_helper`` opens the file and prints the number
+    of variables. ``open`` and ``print`` are shadowed in that module: the file becomes stdout, and the
+    message goes to stderr, as in later releases.
     """
-    from airflow.exceptions import DagNotFound
+    from airflow.cli.commands import variable_command
 
-    row = known_dags([dag_id]).get(dag_id)
-    if row is None:
-        raise DagNotFound(f"DAG {dag_id!r} is not in Airflow's database")
-    asked = _request(row.package)
-    return f"Parsing of {row.package} {'is asked for' if asked else 'was asked for already'}"
+    if not hasattr(variable_command, "_variable_export_helper"):
+        return
+
+    def open_file(path: str, *more: Any) -> Any:
+        return contextlib.nullcontext(sys.stdout) if path == "-" else open(path, *more)  # noqa: PTH123
+
+    def print_message(*words: object) -> None:
+        sys.stdout.write("\n")  # later releases end the document with a line break
+        print(*words, file=sys.stderr)
+
+    variable_command.open = open_file
+    variable_command.print = print_message
+
+
+def request_parsing(dag_id: str) -> str:
+    """Ask the DAG processor to parse the file of a DAG before others.
+
+    :param dag_id: a DAG in the database
+    :raises airflow.exceptions.DagNotFound: if the database has no such DAG
+    """
+    row = known_dag(dag_id)
+    requested = _request(row.package)
+    return f"Airflow was {'' if requested else 'already '}asked to parse {row.package}"
 
 
 def request_parsing_of(path: Path, root: Path, bundle: str) -> None:
@@ -75,13 +81,13 @@ def request_parsing_of(path: Path, root: Path, bundle: str) -> None:
 
     :param path: the file
     :param root: the DAGs folder
-    :param bundle: nothing on Airflow 2
+    :param bundle: ignored on Airflow 2
     """
     _request(str(path))
 
 
 def _request(path: str) -> bool:
-    """Ask for a file; False when that was done already, and it has not been parsed yet."""
+    """Request a file; return False if an earlier request has not been handled yet."""
     from airflow.models.dagbag import DagPriorityParsingRequest
     from airflow.utils.session import create_session
     from sqlalchemy.exc import IntegrityError
@@ -95,159 +101,140 @@ def _request(path: str) -> bool:
 
 
 def parse_file(path: str, bundle: str) -> tuple[list[str], dict[str, str]]:
-    """Parse one DAG file into the database; other DAGs stay as they are.
+    """Parse one DAG file into the database. Other DAGs do not change.
 
     :param path: the file
-    :param bundle: nothing on Airflow 2
-    :returns: its DAG ids; import errors by file
+    :param bundle: ignored on Airflow 2
+    :returns: the IDs of its DAGs; import errors by file
     """
     from airflow import settings
     from airflow.models.dagbag import DagBag
 
-    # Else what was written a moment ago stays, though the file is another one by now.
+    # Otherwise, a DAG that was written a moment ago would not be updated.
     settings.MIN_SERIALIZED_DAG_UPDATE_INTERVAL = 0
-    say_less()
+    log_less()
     bag = DagBag(path, include_examples=False)
     bag.sync_to_db()
     return sorted(bag.dags), dict(bag.import_errors)
 
 
 def examine_file(path: Path, root: Path, real: Path, bundle: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Parse one DAG file, and touch nothing.
+    """Parse one DAG file without any change to the database.
 
     :param path: the file, below ``root``
-    :param root: a folder that looks like the DAGs folder
+    :param root: a copy of the DAGs folder
     :param real: the DAGs folder
-    :param bundle: nothing on Airflow 2
-    :returns: DAG ids, each with the hash that its serialization will have; import errors by file
+    :param bundle: ignored on Airflow 2
+    :returns: the IDs of its DAGs, each with the hash of its future serialization; import errors by file
     """
     from airflow.models.dagbag import DagBag
     from airflow.models.serialized_dag import SerializedDagModel
 
-    say_less()
+    log_less()
     bag = DagBag(str(path), include_examples=False)
     hashes, errors = {}, dict(bag.import_errors)
     for dag_id, dag in bag.dags.items():
         dag.fileloc = dag.fileloc.replace(str(root), str(real), 1)
         try:
             hashes[dag_id] = SerializedDagModel(dag).dag_hash
-        except Exception as error:  # whatever a DAG holds that cannot be serialized
+        except Exception as error:  # noqa: BLE001 - a DAG may hold anything
             errors[str(path)] = f"{type(error).__name__}: {error}"
     return hashes, errors
 
 
-def say_less() -> None:
-    """Have this process not say which files it parses: there is one, and its user knows."""
+def log_less() -> None:
+    """Do not log which file is parsed, since it is the one that the user named."""
     logging.getLogger("airflow.models.dagbag").setLevel(logging.WARNING)
 
 
-def known_dags(dag_ids: list[str]) -> dict[str, Row]:
-    """What the database has of some DAGs, by id.
+def known_dags(dag_ids: list[str]) -> dict[str, DagRecord]:
+    """Return the records of DAGs in Airflow's database, by DAG ID.
 
-    :param dag_ids: those that it does not know are left out
+    :param dag_ids: unknown ones are left out of the result
     """
     from airflow.models.dag import DagModel
     from airflow.models.serialized_dag import SerializedDagModel
     from airflow.utils.file import correct_maybe_zipped
     from airflow.utils.session import create_session
 
-    kept = SerializedDagModel
+    serialized = SerializedDagModel
     with create_session() as session:
-        found = (
+        rows = (
             session.query(
                 DagModel.dag_id,
                 DagModel.fileloc,
                 DagModel.is_active,
                 DagModel.last_parsed_time,
-                kept.dag_hash,
-                kept.last_updated,
+                serialized.dag_hash,
+                serialized.last_updated,
             )
-            .outerjoin(kept, kept.dag_id == DagModel.dag_id)
+            .outerjoin(serialized, serialized.dag_id == DagModel.dag_id)
             .filter(DagModel.dag_id.in_(dag_ids))
             .all()
         )
-    return {dag_id: Row(path, correct_maybe_zipped(path), "", *rest) for dag_id, path, *rest in found if path}
+    return {
+        dag_id: DagRecord(path, correct_maybe_zipped(path), "", *rest) for dag_id, path, *rest in rows if path
+    }
+
+
+def known_dag(dag_id: str) -> DagRecord:
+    """Return the record of a DAG in Airflow's database.
+
+    :param dag_id: the DAG
+    :raises airflow.exceptions.DagNotFound: if the database has no such DAG
+    """
+    return require_record(dag_id, known_dags([dag_id]))
 
 
 def import_error(path: Path, root: Path, bundle: str, since: datetime) -> str:
-    """The import error of a file that Airflow has noted since a time; "" when it has not.
+    """Return the import error that Airflow has recorded for a file since a time; "" if there is none.
 
     :param path: the file
     :param root: the DAGs folder
-    :param bundle: nothing on Airflow 2
+    :param bundle: ignored on Airflow 2
     :param since: the time
     """
-    from airflow.models.errors import ParseImportError
+    from airflow.models import errors
     from airflow.utils.session import create_session
 
+    # Before Airflow 2.10, the model was named ImportError.
+    errors_table = getattr(errors, "ParseImportError", None) or errors.ImportError
     with create_session() as session:
-        noted = session.query(ParseImportError.filename, ParseImportError.stacktrace)
-        found = noted.filter(ParseImportError.timestamp > since).all()
-    texts = [text for name, text in found if name == str(path) or name.startswith(f"{path}/")]
+        errors_query = session.query(errors_table.filename, errors_table.stacktrace)
+        rows = errors_query.filter(errors_table.timestamp > since).all()
+    texts = [text for name, text in rows if name == str(path) or name.startswith(f"{path}/")]
     return texts[0] if texts else ""
 
 
 def parser_runs() -> bool:
-    """Whether what parses DAG files is running: the scheduler, or a DAG processor that is apart from it."""
+    """Return whether the scheduler, or a standalone DAG processor, runs."""
     from airflow.configuration import conf
     from airflow.jobs.job import most_recent_job
 
-    apart = conf.getboolean("scheduler", "standalone_dag_processor")
-    job = most_recent_job("DagProcessorJob" if apart else "SchedulerJob")
+    standalone = conf.getboolean("scheduler", "standalone_dag_processor")
+    job = most_recent_job("DagProcessorJob" if standalone else "SchedulerJob")
     return job is not None and bool(job.is_alive())
 
 
-def plugin_members(wraps: bool, href: str) -> dict[str, list[object]]:
-    """The members of an Airflow 2 plugin.
+def plugin_members(middleware: type | None, href: str) -> dict[str, list[object]]:
+    """Return the members of an Airflow 2 plugin.
 
-    :param wraps: whether it wraps the webserver
-    :param href: the page, for the link in the Admin menu
+    :param middleware: the class that wraps the webserver's WSGI application; None if it is wrapped elsewhere
+    :param href: the target of the link in the Admin menu
     """
     from flask import Blueprint
 
     blueprint = Blueprint("airflow_remote_server", __name__)
-    if wraps:
+
+    def wrap(state: BlueprintSetupState) -> None:
+        """Wrap the Flask application that the blueprint is registered with."""
+        assert middleware is not None  # noqa: S101 - for the type checker
+        state.app.wsgi_app = middleware(state.app.wsgi_app)
+        let_token_through()
+
+    if middleware is not None:
         blueprint.record_once(wrap)
     return {
         "flask_blueprints": [blueprint],
         "appbuilder_menu_items": [{"name": "REST API", "category": "Admin", "href": href}],
     }
-
-
-def wrap(state: BlueprintSetupState) -> None:
-    """Put the middleware around the Flask application that a blueprint is registered with."""
-    from airflow_remote_server.middleware import RestApiMiddleware
-
-    state.app.wsgi_app = RestApiMiddleware(state.app.wsgi_app)
-    let_token_through()
-
-
-def let_token_through() -> None:
-    """Make gunicorn accept the seed's header, whose name has underscores.
-
-    gunicorn >= 22 drops such headers unless they come from a trusted proxy, and `airflow webserver` leaves
-    no room for a configuration. This is the narrowest way: one header name more that any peer may send,
-    in ``gunicorn.http.message.HeaderPolicy._apply_header_policy``. An older gunicorn, or another one that
-    lacks this method, is left as it is: the hyphenated name and the gunicorn config work without it.
-    """
-    message = sys.modules.get("gunicorn.http.message")
-    policy = getattr(message, "HeaderPolicy", None)
-    original: Any = getattr(policy, "_apply_header_policy", None)
-    known = original is not None and tuple(inspect.signature(original).parameters)[:7] == POLICY_PARAMETERS
-    if not known and not getattr(original, "lets_token_through", False):
-        if message is not None:
-            log.info("This gunicorn drops rest_api_plugin_http_token; send rest-api-plugin-http-token")
-        return
-    if getattr(original, "lets_token_through", False):
-        return
-
-    def apply(self: Any, name: str, *rest: Any, **more: Any) -> Any:
-        value, scheme_state, seen, secure_scheme_headers, forwarder_headers = rest
-        if name == TOKEN_FIELD:
-            forwarder_headers = [TOKEN_FIELD]
-        return original(
-            self, name, value, scheme_state, seen, secure_scheme_headers, forwarder_headers, **more
-        )
-
-    apply.lets_token_through = True  # type: ignore[attr-defined]
-    policy._apply_header_policy = apply  # type: ignore[union-attr]  # known, so it is there

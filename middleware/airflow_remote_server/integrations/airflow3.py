@@ -1,81 +1,113 @@
-"""Airflow 3: every name of its private parts that this project uses."""
+"""The integration with Airflow 3, with every private name of it that this project uses."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_remote_server.integrations import Row
+from airflow_remote_server.integrations import airflow3_bags
+from airflow_remote_server.integrations.base import DagRecord
+from airflow_remote_server.integrations.dag_models import (
+    require_record,
+    set_paused,  # noqa: F401 - a part of the Integration protocol
+)
+from airflow_remote_server.integrations.redirect_handlers import redirect_to_stderr
+from airflow_remote_server.integrations.release import installed_release
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
 PARSER = "DAG processor"
-"""What parses DAG files, for people."""
+"""The component that parses DAG files, for messages."""
 
 
 def logs_to_stderr() -> None:
-    """Send the log lines of this process to stderr (``airflow._shared.logging.structlog``).
+    """Send log lines to stderr (``airflow._shared.logging.structlog``).
 
-    Called after Airflow was imported with sys.stdout swapped for stderr: the standard library's handlers
-    have kept that one, and structlog's factory may have been made before.
+    Airflow was imported while sys.stdout was stderr. The handlers of the standard library have kept that
+    stream, but structlog's factory may have been created earlier.
     """
     import structlog
 
+    with contextlib.suppress(ImportError):  # only Airflow 3.0 has these handlers
+        redirect_to_stderr()
     factory = structlog.get_config()["logger_factory"]
-    if hasattr(factory, "io"):
-        binary = "b" in getattr(factory.io, "mode", "") or isinstance(factory.io, type(sys.stderr.buffer))
-        factory.io = sys.stderr.buffer if binary else sys.stderr
+    for name in ("io", "_file"):  # Airflow's own factory; structlog's, in Airflow 3.0
+        if hasattr(factory, name):
+            setattr(factory, name, sys.stderr.buffer if _writes_bytes(factory, name) else sys.stderr)
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler) and handler.stream is sys.__stdout__:
             handler.setStream(sys.stderr)
 
 
-def watch_tested_task() -> Callable[[], bool]:
-    """Watch how a task that `tasks test` runs will end: the command exits with 0 also when it fails.
+def _writes_bytes(factory: Any, name: str) -> bool:
+    """Return whether the loggers of a structlog factory write bytes, as loggers of JSON do.
 
-    :returns: whether the task failed, once the command has ended
+    :param factory: a logger factory
+    :param name: the name of its stream attribute, which may be None until something is logged
+    """
+    import structlog
+
+    kinds = (structlog.BytesLogger, structlog.BytesLoggerFactory)
+    kind = getattr(factory, "cls", type(factory))
+    if isinstance(kind, type) and issubclass(kind, kinds):
+        return True
+    stream = getattr(factory, name)
+    return "b" in getattr(stream, "mode", "") or isinstance(stream, type(sys.stderr.buffer))
+
+
+def watch_tested_task() -> Callable[[], bool]:
+    """Watch the task that `tasks test` runs, since the command exits with 0 even if it fails.
+
+    :returns: a function that returns whether the task failed, once the command has ended
     """
     from airflow.cli.commands import task_command
 
-    original: Any = task_command._run_task
+    original: Any = task_command._run_task  # noqa: SLF001 - guarded by the caller
     failed = False
 
-    def run_task(*, ti: Any, **more: Any) -> Any:
+    def run_task(*, ti: Any, **options: Any) -> Any:
         nonlocal failed
-        result = original(ti=ti, **more)
+        result = original(ti=ti, **options)
         failed = ti.state == "failed"
         return result
 
-    task_command._run_task = run_task
+    task_command._run_task = run_task  # noqa: SLF001 - as above
     return lambda: failed
 
 
-def request_parsing(dag_id: str) -> str:
-    """Ask the DAG processor to parse a DAG's file before others.
+def takes_parsing_requests() -> bool:
+    """Return True: every release of Airflow 3 can be asked to parse a file before others."""
+    return True
 
-    :param dag_id: a DAG that the database knows
-    :raises airflow.exceptions.DagNotFound: when it does not
+
+def request_parsing(dag_id: str) -> str:
+    """Ask the DAG processor to parse the file of a DAG before others.
+
+    :param dag_id: a DAG in the database
+    :raises airflow.exceptions.DagNotFound: if the database has no such DAG
     """
-    from airflow.exceptions import DagNotFound
     from airflow.models.dag import DagModel
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
-    row = known_dags([dag_id]).get(dag_id)
-    if row is None:
-        raise DagNotFound(f"DAG {dag_id!r} is not in Airflow's database")
+    row = known_dag(dag_id)
     with create_session() as session:
         file = session.execute(
             select(DagModel.relative_fileloc).where(DagModel.dag_id == dag_id)
         ).scalar_one()
-    file = file.removesuffix(row.path.removeprefix(row.package))  # a package is parsed as a whole
-    asked = _request(row.bundle, file)
-    return f"Parsing of {file} of bundle {row.bundle} {'is asked for' if asked else 'was asked for already'}"
+    file = file.removesuffix(row.path.removeprefix(row.package))  # a ZIP package is parsed as a whole
+    requested = _request(row.bundle, file)
+    return f"Airflow was {'' if requested else 'already '}asked to parse {file} of bundle {row.bundle}"
+
+
+def export_to_stdout() -> None:
+    """Do nothing: `variables export -` of Airflow 3 prints."""
 
 
 def request_parsing_of(path: Path, root: Path, bundle: str) -> None:
@@ -89,7 +121,7 @@ def request_parsing_of(path: Path, root: Path, bundle: str) -> None:
 
 
 def _request(bundle: str, file: str) -> bool:
-    """Ask for a file; False when that was done already, and it has not been parsed yet."""
+    """Request a file; return False if an earlier request has not been handled yet."""
     from airflow.models.dagbag import DagPriorityParsingRequest
     from airflow.utils.session import create_session
     from sqlalchemy.exc import IntegrityError
@@ -103,66 +135,54 @@ def _request(bundle: str, file: str) -> bool:
 
 
 def parse_file(path: str, bundle: str) -> tuple[list[str], dict[str, str]]:
-    """Parse one DAG file into the database; other DAGs stay as they are.
+    """Parse one DAG file into the database. Other DAGs do not change.
 
     :param path: the file, inside the folder of a DAG bundle
-    :param bundle: the bundle's name; "" for the one whose folder it is in
-    :returns: its DAG ids; import errors by file
-    :raises LookupError: when no bundle has the file
+    :param bundle: the bundle's name; "" for the one whose folder contains the file
+    :returns: the IDs of its DAGs; import errors by file
+    :raises LookupError: if no bundle contains the file
     """
     from airflow.dag_processing.bundles.manager import DagBundlesManager
-    from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
 
-    # Else what was written a moment ago stays, though the file is another one by now.
+    # Otherwise, a DAG that was written a moment ago would not be updated.
     os.environ["AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL"] = "0"
-    say_less()
     manager = DagBundlesManager()
     manager.sync_bundles_to_db()
-    for found in [manager.get_bundle(bundle)] if bundle else manager.get_all_dag_bundles():
-        found.initialize()
-        root = Path(found.path).resolve()
+    for dag_bundle in [manager.get_bundle(bundle)] if bundle else manager.get_all_dag_bundles():
+        dag_bundle.initialize()
+        root = Path(dag_bundle.path).resolve()
         if root in Path(path).resolve().parents:
-            bag = BundleDagBag(path, bundle_path=found.path, bundle_name=found.name)
-            sync_bag_to_db(bag, found.name, bundle_version=found.get_current_version())
+            bag = airflow3_bags.parse(Path(path), dag_bundle.path, dag_bundle.name)
+            airflow3_bags.sync(bag, dag_bundle.name, dag_bundle.get_current_version())
             return sorted(bag.dags), dict(bag.import_errors)
-    raise LookupError(f"no DAG bundle of this Airflow has {path}")
+    raise LookupError(f"no DAG bundle of this Airflow contains {path}")
 
 
 def examine_file(path: Path, root: Path, real: Path, bundle: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Parse one DAG file, and touch nothing.
+    """Parse one DAG file without any change to the database.
 
     :param path: the file, below ``root``
-    :param root: a folder that looks like that of the DAG bundle
+    :param root: a copy of the folder of the DAG bundle
     :param real: the folder of the DAG bundle
     :param bundle: the bundle's name
-    :returns: DAG ids, each with the hash that its serialization will have; import errors by file
+    :returns: the IDs of its DAGs, each with the hash of its future serialization; import errors by file
     """
-    from airflow.dag_processing.dagbag import BundleDagBag
     from airflow.models.serialized_dag import SerializedDagModel
-    from airflow.serialization.serialized_objects import LazyDeserializedDAG
 
-    say_less()
-    bag = BundleDagBag(str(path), bundle_path=root, bundle_name=bundle or None)
+    bag = airflow3_bags.parse(path, root, bundle)
     hashes, errors = {}, dict(bag.import_errors)
     for dag_id, dag in bag.dags.items():
         try:
-            hashes[dag_id] = SerializedDagModel.hash(LazyDeserializedDAG.from_dag(dag).data)
-        except Exception as error:  # whatever a DAG holds that cannot be serialized
+            hashes[dag_id] = SerializedDagModel.hash(airflow3_bags.serialize(dag))
+        except Exception as error:  # noqa: BLE001 - a DAG may hold anything
             errors[str(path)] = f"{type(error).__name__}: {error}"
     return hashes, errors
 
 
-def say_less() -> None:
-    """Have this process not say which files it parses: there is one, and its user knows."""
-    from airflow._shared.logging.structlog import PER_LOGGER_LEVELS
+def known_dags(dag_ids: list[str]) -> dict[str, DagRecord]:
+    """Return the records of DAGs in Airflow's database, by DAG ID.
 
-    PER_LOGGER_LEVELS["airflow.dag_processing.dagbag"] = logging.WARNING
-
-
-def known_dags(dag_ids: list[str]) -> dict[str, Row]:
-    """What the database has of some DAGs, by id.
-
-    :param dag_ids: those that it does not know are left out
+    :param dag_ids: unknown ones are left out of the result
     """
     from airflow.models.dag import DagModel
     from airflow.models.serialized_dag import SerializedDagModel
@@ -170,20 +190,29 @@ def known_dags(dag_ids: list[str]) -> dict[str, Row]:
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
-    rows = {}
+    records = {}
     with create_session() as session:
         for dag in session.scalars(select(DagModel).where(DagModel.dag_id.in_(dag_ids))):
-            kept = session.scalar(SerializedDagModel.latest_item_select_object(dag.dag_id))
-            written = (None, None) if kept is None else (kept.dag_hash, kept.last_updated)
+            serialized = session.scalar(SerializedDagModel.latest_item_select_object(dag.dag_id))
+            written = (None, None) if serialized is None else (serialized.dag_hash, serialized.last_updated)
             path = dag.fileloc or ""
             package = str(correct_maybe_zipped(path) or "")
-            found = (dag.bundle_name, not dag.is_stale, dag.last_parsed_time, *written)
-            rows[dag.dag_id] = Row(path, package, *found)
-    return rows
+            rest = (dag.bundle_name, not dag.is_stale, dag.last_parsed_time, *written)
+            records[dag.dag_id] = DagRecord(path, package, *rest)
+    return records
+
+
+def known_dag(dag_id: str) -> DagRecord:
+    """Return the record of a DAG in Airflow's database.
+
+    :param dag_id: the DAG
+    :raises airflow.exceptions.DagNotFound: if the database has no such DAG
+    """
+    return require_record(dag_id, known_dags([dag_id]))
 
 
 def import_error(path: Path, root: Path, bundle: str, since: datetime) -> str:
-    """The import error of a file that Airflow has noted since a time; "" when it has not.
+    """Return the import error that Airflow has recorded for a file since a time; "" if there is none.
 
     :param path: the file
     :param root: the folder of its DAG bundle
@@ -195,31 +224,58 @@ def import_error(path: Path, root: Path, bundle: str, since: datetime) -> str:
     from sqlalchemy import select
 
     with create_session() as session:
-        noted = select(ParseImportError.filename, ParseImportError.stacktrace)
-        here = ParseImportError.bundle_name == bundle
-        found = session.execute(noted.where(here, ParseImportError.timestamp > since)).all()
-    own = str(path.relative_to(root))
-    # Of a package, Airflow notes the whole path.
-    texts = [text for name, text in found if name == own or name.startswith((f"{own}/", f"{path}/"))]
+        errors = select(ParseImportError.filename, ParseImportError.stacktrace)
+        in_bundle = ParseImportError.bundle_name == bundle
+        rows = session.execute(errors.where(in_bundle, ParseImportError.timestamp > since)).all()
+    relative = str(path.relative_to(root))
+    # For a ZIP package, Airflow records the absolute path.
+    texts = [text for name, text in rows if name == relative or name.startswith((f"{relative}/", f"{path}/"))]
     return texts[0] if texts else ""
 
 
 def parser_runs() -> bool:
-    """Whether what parses DAG files is running."""
+    """Return whether the DAG processor runs."""
     from airflow.jobs.job import most_recent_job
 
     job = most_recent_job("DagProcessorJob")
     return job is not None and bool(job.is_alive())
 
 
-def plugin_members(wraps: bool, href: str) -> dict[str, list[object]]:
-    """The members of an Airflow 3 plugin.
+def plugin_members(middleware: type | None, href: str) -> dict[str, list[object]]:
+    """Return the members of an Airflow 3 plugin.
 
-    :param wraps: whether it wraps the API server
-    :param href: the page, for the link in the Admin menu
+    :param middleware: the class that wraps the API server's ASGI application; None if it is wrapped elsewhere
+    :param href: the target of the link in the Admin menu
     """
-    from airflow_remote_server.asgi import RestApiAsgiMiddleware
-
+    entry: dict[str, object] = {"middleware": middleware, "args": [], "kwargs": {}, "name": "airflow-remote"}
+    wrapping: dict[str, list[object]] = {"fastapi_root_middlewares": [] if middleware is None else [entry]}
+    if installed_release() < (3, 1):
+        return {**wrapping, **_menu_item(href)}
     link = {"name": "REST API", "href": href, "destination": "nav", "category": "admin"}
-    middleware = {"middleware": RestApiAsgiMiddleware, "args": [], "kwargs": {}, "name": "airflow-remote"}
-    return {"external_views": [link], "fastapi_root_middlewares": [middleware] if wraps else []}
+    return {**wrapping, "external_views": [link]}
+
+
+def _menu_item(href: str) -> dict[str, list[object]]:
+    """Return the member that adds a link to the Plugins menu of Airflow 3.0, which has no external views.
+
+    Airflow 3.0 shows ``appbuilder_menu_items`` of plugins, but takes them as a sign of an Airflow 2 plugin.
+    It then builds the whole Flask application, or refuses to start without the FAB provider
+    (``airflow.api_fastapi.core_api.app.init_flask_plugins``). So this item is removed from the list that
+    decides about that. If the function that fills the list is missing, there is no link.
+
+    :param href: the target of the link
+    """
+    from airflow import plugins_manager
+
+    original: Callable[[], None] | None = getattr(plugins_manager, "initialize_flask_plugins", None)
+    if original is None:
+        return {}
+    item = {"name": "REST API", "href": href}
+
+    def initialize() -> None:
+        original()
+        links = plugins_manager.flask_appbuilder_menu_links
+        links[:] = [link for link in links if link is not item]
+
+    plugins_manager.initialize_flask_plugins = initialize
+    return {"appbuilder_menu_items": [item]}

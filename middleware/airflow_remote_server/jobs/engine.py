@@ -1,4 +1,4 @@
-"""The database of the store: how it is opened, and what its errors mean."""
+"""Create the database engine of the job store, and interpret its errors."""
 
 from __future__ import annotations
 
@@ -23,38 +23,40 @@ BUSY_SECONDS = 5.0
 
 
 def make_engine(address: str | URL) -> Engine:
-    """An engine for the store; SQLite's with a write-ahead log, so that readers and a writer do not wait.
+    """Return an engine for the job store.
 
-    :param address: of the database, as SQLAlchemy has it
-    :raises Unavailable: when it is none, or there is no driver for it
+    SQLite uses a write-ahead log, so that readers and a writer do not block each other.
+
+    :param address: the database URL of SQLAlchemy
+    :raises Unavailable: if the URL is invalid, or its driver is not installed
     """
     try:
         url = make_url(address)
         if url.get_backend_name() != "sqlite":
             return create_engine(url, future=True, pool_pre_ping=True, pool_recycle=600)
     except (SQLAlchemyError, ImportError, ValueError) as error:
-        # SQLAlchemy's own words may have the address in them, and it the password.
-        driver = isinstance(error, (ImportError, NoSuchModuleError))
-        reason = first_line(error) if driver else "it is no SQLAlchemy URL"
+        # SQLAlchemy's message may contain the URL, and with it the password.
+        driver_missing = isinstance(error, (ImportError, NoSuchModuleError))
+        reason = first_line(error) if driver_missing else "it is not an SQLAlchemy URL"
         log.error("[rest_api_plugin] jobs_url cannot be used: %s", reason)
         raise Unavailable(f"[rest_api_plugin] jobs_url cannot be used: {reason}") from None
     engine = create_engine(
         url,
         future=True,
-        poolclass=QueuePool,  # SQLAlchemy 1.4 has none for files: the log would be written back at each close
+        poolclass=QueuePool,  # SQLAlchemy 1.4 has no pool for files: each close would write back the WAL
         connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
     )
 
-    def set_up(connection: Any, _: Any) -> None:
+    def configure(connection: Any, _: Any) -> None:
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={int(BUSY_SECONDS * 1000)}"):
             connection.execute(f"PRAGMA {pragma}")
 
-    event.listen(engine, "connect", set_up)
+    event.listen(engine, "connect", configure)
     return engine
 
 
-def passing(error: Exception) -> bool:
-    """Whether it may be over soon: the database is locked, restarting, or out of connections."""
+def is_transient(error: Exception) -> bool:
+    """Return whether a retry may help: the database is locked, restarting, or out of connections."""
     text = str(error)
     if "disk is full" in text or "readonly" in text or "unable to open" in text:
         return False
@@ -62,5 +64,5 @@ def passing(error: Exception) -> bool:
 
 
 def first_line(error: Exception) -> str:
-    """An exception's own words, without the statement and its parameters."""
+    """Return an exception's own message, without the statement and its parameters."""
     return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]

@@ -1,4 +1,4 @@
-"""The tables of the store, version by version. A migration is never changed once it was released."""
+"""The tables of the job store, by version. A released migration is never changed."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ VERSIONS = Table("airflow_remote_version", MetaData(), Column("version", Integer
 
 
 LONG = Text().with_variant(MEDIUMTEXT(), "mysql")
-"""MySQL's TEXT has 64 kB; one argument may have twice as much."""
+"""MySQL's TEXT holds 64 kB, but one argument may have twice as much."""
 
 
-def one(connection: Connection) -> None:
-    """Jobs."""
+def create_jobs(connection: Connection) -> None:
+    """Create the table of jobs."""
     metadata = MetaData()
     table = Table(
         "airflow_remote_job",
@@ -58,15 +58,15 @@ def one(connection: Connection) -> None:
         Column("stdout_bytes", BigInteger, nullable=False),
         Column("stderr_bytes", BigInteger, nullable=False),
         Column("pid", Integer),
-        # NULL is never equal to NULL here: jobs without a key do not get in each other's way.
+        # NULL is not equal to NULL, so that any number of jobs may have no key.
         UniqueConstraint("principal", "key", name="airflow_remote_job_key"),
     )
     Index("airflow_remote_job_state", table.c.state)
     metadata.create_all(connection, checkfirst=False)
 
 
-def two(connection: Connection) -> None:
-    """The audit."""
+def create_audit(connection: Connection) -> None:
+    """Create the table of the audit log."""
     metadata = MetaData()
     table = Table(
         "airflow_remote_audit",
@@ -92,32 +92,33 @@ def two(connection: Connection) -> None:
     metadata.create_all(connection, checkfirst=False)
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (one, two)
-"""The first one makes version 1, and so on."""
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (create_jobs, create_audit)
+"""The first one creates version 1, and so on."""
 
 
-def version(engine: Engine) -> int:
-    """The version of the tables; 0 when there are none."""
+def version_of(engine: Engine) -> int:
+    """Return the version of the tables, or 0 if there are none."""
     with engine.connect() as connection:
         if not inspect(connection).has_table(VERSIONS.name):
             return 0
         return max((row[0] for row in connection.execute(select(VERSIONS.c.version))), default=0)
 
 
-def migrate(engine: Engine, turns: int = 5) -> None:
-    """Bring the tables to the newest version. Several processes may do so at once.
+def migrate(engine: Engine, retries: int = 5) -> None:
+    """Migrate the tables to the newest version. Several processes may do so at the same time.
 
-    :param turns: how often to begin again when another process is doing the same
-    :raises sqlalchemy.exc.SQLAlchemyError: when the database cannot be used
+    :param engine: the engine of the database
+    :param retries: how often to start again because another process migrates the tables
+    :raises sqlalchemy.exc.SQLAlchemyError: if the database cannot be used
     """
-    while (found := version(engine)) < len(MIGRATIONS):
+    while (version := version_of(engine)) < len(MIGRATIONS):
         try:
             with engine.begin() as connection:
                 VERSIONS.create(connection, checkfirst=True)
-                # Whoever writes the version first makes the tables; the others fail here.
-                connection.execute(VERSIONS.insert().values(version=found + 1))
-                MIGRATIONS[found](connection)
+                # The first process to insert the version creates the tables; the others fail here.
+                connection.execute(VERSIONS.insert().values(version=version + 1))
+                MIGRATIONS[version](connection)
         except (IntegrityError, OperationalError, ProgrammingError):
-            turns -= 1
-            if turns < 0:
+            retries -= 1
+            if retries < 0:
                 raise

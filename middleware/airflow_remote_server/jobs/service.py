@@ -1,257 +1,260 @@
-"""Jobs from their submission to their end: whatever dies on the way, the store tells the truth when asked."""
+"""Create, run, follow and stop jobs.
+
+A web worker may die at any time: the store and the spools hold everything that the next request needs to
+determine a job's true state.
+"""
 
 from __future__ import annotations
 
 import secrets
-import shutil
-import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server.errors import Busy, Conflict, NotFound, Unavailable
-from airflow_remote_server.jobs import ACTIVE, Job, State
-from airflow_remote_server.jobs.settling import Settling
-from airflow_remote_server.jobs.store import Full, Taken
-from airflow_remote_server.runner.folder import EXIT, STOP, Command, Limits
+from airflow_remote_server.execution.spool import EXIT, STOP, Command, CommandLimits
+from airflow_remote_server.jobs.models import Job, JobState
+from airflow_remote_server.jobs.reconciler import Reconciler
+from airflow_remote_server.jobs.results import JobResults
+from airflow_remote_server.jobs.retention import JobRetention
+from airflow_remote_server.jobs.store import DuplicateKey, QueueFull
 
 if TYPE_CHECKING:
-    from airflow_remote_server.jobs.store import Store
-    from airflow_remote_server.runner.warm import Line, WarmRunner
-    from airflow_remote_server.settings import Settings
+    from airflow_remote_server.config.settings import Settings
+    from airflow_remote_server.execution.client import CompletionChannel, ForkServerClient
+    from airflow_remote_server.jobs.models import JobRequest
+    from airflow_remote_server.jobs.spools import JobSpools
+    from airflow_remote_server.jobs.store import JobStore
 
 POLL_SECONDS = (0.005, 0.05)
-"""How often an end is looked for that nobody tells."""
+"""Shortest and longest pause when polling for the end of a job that has no channel."""
 
-ORPHAN_SECONDS = 1.0
-"""How often it is looked whether a job still has a keeper."""
+REFRESH_SECONDS = 1.0
+"""How often a waiting request checks that the job still has a supervisor."""
 
-TIDY_SECONDS = 15.0
-"""How often a process sees to jobs that nobody waits for, and to old ones."""
-
-MOST_ACTIVE = 100_000
-"""Most unfinished jobs that are looked at."""
-
-TIDY_JOBS = 200
-"""Most old jobs that are removed at a time: a request waits for it."""
+ATTEMPTS = 3
+"""How often to try to add a job while a full queue, or an earlier job with the same key, prevents it."""
 
 RETRY_AFTER = "5"
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """A request for a job.
-
-    :param name: of the endpoint
-    :param arguments: as JSON, secrets masked
-    :param principal: who asks
-    :param peer: the address that the request came from
-    :param key: the Idempotency-Key; None when there is none
-    :param digest: tells whether two requests want the same
-    """
-
-    name: str
-    arguments: str
-    principal: str
-    peer: str
-    key: str | None = None
-    digest: str = ""
-
-
-class Jobs(Settling):
+class JobService:
     """The jobs of one state directory.
 
-    :param settings: limits, and where the folders are
-    :param store: the rows
-    :param runner: runs the commands
+    :param settings: limits
+    :param store: the jobs
+    :param spools: their spools
+    :param launcher: runs the commands
     """
 
-    def __init__(self, settings: Settings, store: Store, runner: WarmRunner) -> None:
-        super().__init__(settings, store, runner)
-        self._tidied = 0.0
-        self._lock = threading.Lock()
+    def __init__(
+        self, settings: Settings, store: JobStore, spools: JobSpools, launcher: ForkServerClient
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.spools = spools
+        self.launcher = launcher
+        self.results = JobResults(settings, spools)
+        self.reconciler = Reconciler(store, spools, self.results, launcher.cold)
+        self.retention = JobRetention(settings, store, spools)
 
     def prepare(self) -> None:
-        """Have the warm host started, and do not wait for it. What stands in the way is said by commands."""
+        """Start the fork server in the background. If it cannot be started, commands report why."""
         with suppress(Unavailable):
-            _ = self.node
-            self.runner.prepare()
+            self.spools.ensure_state_dir()
+            self.launcher.prepare()
 
-    def open(self, wanted: Wanted, title: str, service: bool) -> Job:
-        """Note a job, before anything of it is done.
+    def create(self, request: JobRequest, title: str, service: bool) -> Job:
+        """Add a job to the store, with an empty spool, before anything is run.
 
-        :param wanted: the request
-        :param title: the command line as it may be shown
+        :param request: the request
+        :param title: the command line, secrets masked
         :param service: whether it runs until it is stopped
-        :returns: the job, whose folder is there and empty
-        :raises Busy: when there are too many
-        :raises Taken: when the request is a repetition; the job of the first one is told
-        :raises Conflict: when another request had the same key
-        :raises Unavailable: when it cannot be noted
+        :raises Busy: if too many commands are active
+        :raises DuplicateKey: if the request repeats an earlier one; carries the earlier job
+        :raises Conflict: if another request used the same key
+        :raises Unavailable: if the store or the state directory cannot be used
         """
-        self.tidy()
+        self._tidy()
         now = time.time()
         job = Job(
             id=f"{int(now * 1e6):014x}{secrets.token_hex(9)}",
             kind="service" if service else "command",
-            state=State.QUEUED,
-            node=self.node,
-            principal=wanted.principal,
-            peer=wanted.peer,
-            name=wanted.name,
+            state=JobState.QUEUED,
+            node=self.spools.node,
+            principal=request.principal,
+            peer=request.peer,
+            name=request.name,
             command=title,
-            arguments=wanted.arguments,
+            arguments=request.arguments,
             created=now,
-            key=wanted.key,
-            digest=wanted.digest,
+            key=request.key,
+            digest=request.digest,
         )
-        most = self.settings.max_running + self.settings.max_queued
-        for attempt in range(3):
-            try:
-                self.store.add(job, None if service else most)
-                break
-            except Full:
-                if attempt == 0:
-                    self.tidy(now=True)  # some may have ended, and nobody waited for them
-                    continue
-                raise Busy(
-                    f"{most} commands run or wait already ([rest_api_plugin] max_running, max_queued): "
-                    "try again later",
-                    {"Retry-After": RETRY_AFTER},
-                ) from None
-            except Taken as taken:
-                if taken.job.digest != wanted.digest:
-                    raise Conflict(
-                        "this Idempotency-Key was used with other arguments; use a new key for a new command"
-                    ) from None
-                first = self.settle(taken.job)
-                if attempt == 2 or not (first.state is State.LOST and first.started is None):
-                    raise Taken(first) from None
-                self.drop(first)  # it never began, so this request may be the first
+        self._add(job)
         try:
-            with self._writable():
-                (self.root / job.id).mkdir(0o700)
+            self.spools.create(job)
         except Unavailable:
-            self.drop(job)
+            self.discard(job)
             raise
         return job
 
-    def drop(self, job: Job) -> None:
-        """Forget a job that came to nothing."""
-        shutil.rmtree(self.root / job.id, ignore_errors=True)
+    def _add(self, job: Job) -> None:
+        """Add a new job to the store; for errors, see ``create``."""
+        max_active = self.settings.max_running + self.settings.max_queued
+        for attempt in range(ATTEMPTS):
+            try:
+                return self.store.add(job, None if job.service else max_active)
+            except QueueFull:
+                if attempt:
+                    raise Busy(
+                        f"{max_active} commands are running or queued already "
+                        "([rest_api_plugin] max_running, max_queued): try again later",
+                        {"Retry-After": RETRY_AFTER},
+                    ) from None
+                self.reconciler.reconcile_active()  # some may have ended while no request waited for them
+            except DuplicateKey as duplicate:
+                if duplicate.job.digest != job.digest:
+                    raise Conflict(
+                        "this Idempotency-Key was used with other arguments; use a new key for a new command"
+                    ) from None
+                earlier = self.refresh(duplicate.job)
+                never_ran = earlier.state is JobState.LOST and earlier.started is None
+                if attempt == ATTEMPTS - 1 or not never_ran:
+                    raise DuplicateKey(earlier) from None
+                self.discard(earlier)  # this request takes its place
+        return None
+
+    def discard(self, job: Job) -> None:
+        """Delete a job that never ran."""
+        self.spools.remove(job.id)
         self.store.remove([job.id])
 
-    def start(self, job: Job, command: Command) -> Line | None:
-        """Run a job's command. From here on it does not need this process.
+    def start(self, job: Job, command: Command) -> CompletionChannel | None:
+        """Run a job's command, which from here on does not depend on this process.
 
-        :param job: from ``open``
+        :param job: a job from ``create``
         :param command: what to run
-        :returns: a line on which its end is told; None when it is not
-        :raises Unavailable: when it cannot be run
+        :returns: a channel that announces the end of the command; None if there is none
+        :raises Unavailable: if the command cannot be started
         """
-        folder = self.folder(job)
+        spool = self.spools.spool_of(job)
         settings = self.settings
         run_seconds = None if command.service else settings.command_timeout
         try:
-            with self._writable():
-                folder.fill(command, Limits(run_seconds, settings.max_output_bytes, settings.stop_grace))
+            with self.spools.reporting_unwritable():
+                spool.prepare(
+                    command, CommandLimits(run_seconds, settings.max_output_bytes, settings.stop_grace)
+                )
         except Unavailable:
-            self.drop(job)
+            self.discard(job)
             raise
         try:
-            return self.runner.start(folder, command.service)
+            return self.launcher.start(spool, command.service)
         except Exception as error:
-            if not folder.claim():
-                return None  # somebody runs it
-            self.drop(job)
+            if not spool.claim():
+                return None  # a supervisor has it
+            self.discard(job)
             if isinstance(error, OSError):
                 raise Unavailable(f"cannot start a process now: {error.strerror}") from error
             raise
 
-    def wait(self, job: Job, line: Line | None, seconds: float) -> Job:
-        """Wait for a job's end.
+    def wait(self, job: Job, channel: CompletionChannel | None, seconds: float) -> Job:
+        """Wait for the end of a job.
 
-        :param job: it
-        :param line: from ``start``; None when there is none
-        :param seconds: at most
-        :returns: the job as it is then
+        :param job: the job
+        :param channel: the channel from ``start``
+        :param seconds: the maximum time to wait
+        :returns: the job in its state after the wait
         """
+        job = self._wait(job, channel, seconds)
+        if job.state.final:
+            with suppress(Unavailable):  # the command has run, so this must not fail its request
+                self._tidy()
+        return job
+
+    def _wait(self, job: Job, channel: CompletionChannel | None, seconds: float) -> Job:
         deadline = time.monotonic() + seconds
-        if line is not None and line.wait(seconds) and line.end is not None:
-            return self.finish(job, line.end)
-        folder = self.folder(job)
-        pause, look = POLL_SECONDS[0], time.monotonic()
-        while not folder.has(EXIT) and (left := deadline - time.monotonic()) > 0:
-            if time.monotonic() >= look:
-                look = time.monotonic() + ORPHAN_SECONDS
-                job = self.settle(job)
+        if channel is not None and channel.wait(seconds) and channel.end is not None:
+            return self.reconciler.finish(job, channel.end)
+        spool = self.spools.spool_of(job)
+        pause, next_refresh = POLL_SECONDS[0], time.monotonic()
+        while not spool.has(EXIT) and (left := deadline - time.monotonic()) > 0:
+            if time.monotonic() >= next_refresh:
+                next_refresh = time.monotonic() + REFRESH_SECONDS
+                job = self.refresh(job)
                 if job.state.final:
                     return job
             time.sleep(min(pause, left))
             pause = min(pause * 2, POLL_SECONDS[1])
-        return self.settle(job)
+        return self.refresh(job)
+
+    def refresh(self, job: Job) -> Job:
+        """Return a job in its current state."""
+        return self.reconciler.refresh(job)
 
     def get(self, job_id: str, principal: str | None = None) -> Job:
-        """A job as it is now.
+        """Return a job in its current state.
 
-        :param principal: whose jobs there are, for who asks; None for everybody's
-        :raises NotFound: when there is none
+        :param job_id: its id
+        :param principal: hide the jobs of other principals; None to show all
+        :raises NotFound: if there is no such job
         """
-        _ = self.node  # makes the folder that the store may be in
+        self.spools.ensure_state_dir()  # the job store may be in this directory
         job = self.store.get(job_id)
         if job is None or principal not in (None, job.principal):
-            raise NotFound(f"no such job: {job_id[:60]!r}; jobs that have ended are kept for a time only")
-        return self.settle(job)
+            raise NotFound(f"no such job: {job_id[:60]!r}; ended jobs are deleted after some time")
+        return self.refresh(job)
 
-    def more(self, job: Job, stream: str, offset: int, most: int, seconds: float) -> tuple[Job, bytes]:
-        """Some of what a job has printed, once there is any after the offset, or the job has ended.
+    def wait_for_output(
+        self, job: Job, stream: str, offset: int, size: int, seconds: float
+    ) -> tuple[Job, bytes]:
+        """Return a part of a job's output, once there is any after the offset or the job has ended.
 
-        :param seconds: to wait at most; the other parameters as for ``read``
+        :param job: the job
+        :param stream: ``stdout`` or ``stderr``
+        :param offset: where to start, in bytes
+        :param size: the maximum number of bytes to read
+        :param seconds: the maximum time to wait
+        :returns: the job in its current state; the output
         """
         deadline = time.monotonic() + seconds
-        folder = self.folder(job)
-        look = time.monotonic() + ORPHAN_SECONDS
+        spool = self.spools.spool_of(job)
+        next_refresh = time.monotonic() + REFRESH_SECONDS
         while True:
-            ended = job.state.final or folder.has(EXIT)
-            data = self.read(job, stream, offset, most)
+            ended = job.state.final or spool.has(EXIT)
+            data = self.spools.read_output(job, stream, offset, size)
             if data or ended or time.monotonic() >= deadline:
-                return self.settle(job), data
-            if time.monotonic() >= look:
-                look, job = time.monotonic() + ORPHAN_SECONDS, self.settle(job)
+                return self.refresh(job), data
+            if time.monotonic() >= next_refresh:
+                next_refresh, job = time.monotonic() + REFRESH_SECONDS, self.refresh(job)
             time.sleep(POLL_SECONDS[1] / 2)
 
     def stop(self, job: Job, force: bool) -> None:
-        """Ask for a job's end; its keeper sends SIGTERM, and SIGKILL after the time of grace.
+        """Tell a job's supervisor to stop it, with SIGTERM, and with SIGKILL after the grace period.
 
-        :param job: an unfinished one
-        :param force: SIGKILL at once
-        :raises Conflict: when another state directory has it
-        :raises Unavailable: when that cannot be written down
+        :param job: an active job
+        :param force: send SIGKILL at once
+        :raises Conflict: if the job is on another machine
+        :raises Unavailable: if the state directory is not writable
         """
-        self.refuse_elsewhere(job)
-        with self._writable():
-            self.folder(job).write(STOP, {"force": force})
-        self.settle(job)
+        self.spools.require_local(job)
+        with self.spools.reporting_unwritable():
+            self.spools.spool_of(job).write(STOP, {"force": force})
+        self.refresh(job)
 
     def find(self, limit: int, **conditions: Any) -> list[Job]:
-        """Jobs as they are now, newest first (``Store.find``)."""
-        self.tidy(now=True)
-        return [self.settle(job) for job in self.store.find(limit=limit, **conditions)]
+        """Return jobs in their current state, newest first.
 
-    def tidy(self, now: bool = False) -> None:
-        """Note ends that nobody waited for, have orphans adopted, and remove what is too old.
-
-        :param now: also when it was done a moment ago
+        :param limit: the maximum number of jobs
+        :param conditions: the same as in ``JobStore.find``
+        :raises Unavailable: if the store or the state directory cannot be used
         """
-        with self._lock:
-            if not now and time.monotonic() < self._tidied + TIDY_SECONDS:
-                return
-            self._tidied = time.monotonic()
-        for job in self.store.find(states=ACTIVE, node=self.node, limit=MOST_ACTIVE):
-            self.settle(job)
-        oldest = time.time() - self.settings.keep_seconds
-        ids = self.store.old(self.node, oldest, self.settings.keep_jobs, TIDY_JOBS)
-        for job_id in ids:
-            shutil.rmtree(self.root / job_id, ignore_errors=True)
-        self.store.remove(ids)
+        self.reconciler.reconcile_active()
+        return [self.refresh(job) for job in self.store.find(limit=limit, **conditions)]
+
+    def _tidy(self) -> None:
+        """Record ends without a waiting request, and delete expired jobs, once per interval."""
+        if self.retention.is_due():
+            self.reconciler.reconcile_active()
+            self.retention.delete_expired()

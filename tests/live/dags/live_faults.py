@@ -1,7 +1,7 @@
-"""A DAG whose templates misbehave: `airflow tasks render live_faults DEED NAME` does a deed in the command.
+"""A DAG whose templates misbehave: `airflow tasks render live_faults PROBE NAME` runs a probe in the command.
 
-That is what a test needs, and takes a tenth of what `tasks test` of Airflow 3 takes. A deed that goes on
-does so until the test makes the file AIRFLOW_HOME/go/NAME.
+This takes a tenth of the time of `tasks test` in Airflow 3. A probe that waits does so until the test creates
+the file AIRFLOW_HOME/go/NAME.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ MEBIBYTE = b"0123456789abcde\n" * (1 << 16)
 
 
 def waits(name: str) -> str:
-    """Run as long as the test wants, and tell when it began."""
+    """Print the start time, and run until the test allows the probe to finish."""
     print(f"begun {time.time():.6f}", flush=True)
-    go_on(name)
+    wait_for_permission(name)
     print("and done", flush=True)
     return "rendered"
 
 
-def go_on(name: str) -> None:
-    """Return when the test says so."""
+def wait_for_permission(name: str) -> None:
+    """Wait until the test creates the probe's file."""
     file = Path(os.environ["AIRFLOW_HOME"], "go", name)
     while not file.exists():
         time.sleep(0.02)
 
 
 def ignores_sigterm(name: str) -> str:
-    """Do not listen to who wants it to stop."""
+    """Ignore SIGTERM."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     return waits(name)
 
 
 def has_grandchildren(name: str) -> str:
-    """Start processes that start processes, none of which wants to end."""
+    """Start processes that start processes, all of which ignore SIGTERM."""
     subprocess.Popen(["/bin/sh", "-c", "trap '' TERM; sleep 3600 & sleep 3600; true"])
     if os.fork() == 0:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -56,7 +56,7 @@ def has_grandchildren(name: str) -> str:
 
 
 def starts_a_daemon(name: str) -> str:
-    """Start a process that leaves the session and the folder, and whose parent ends at once."""
+    """Start a process that leaves the session and the folder, and whose parent exits at once."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -81,21 +81,21 @@ def prints_a_gigabyte(name: str) -> str:
 
 
 def reads_stdin(name: str) -> str:
-    """Read what is there, which is nothing."""
+    """Read standard input, which is empty."""
     print(f"read {sys.stdin.read()!r}", flush=True)
     return "rendered"
 
 
 def segfaults(name: str) -> str:
-    """Read where nothing is. Airflow catches the signal while it reads DAGs, and does not let go of it."""
+    """Read from address 0. Airflow handles SIGSEGV while it parses DAGs, and does not reset the handler."""
     print("about to fault", flush=True)
     signal.signal(signal.SIGSEGV, signal.SIG_DFL)
     return str(ctypes.string_at(0))
 
 
-DEEDS = {
-    deed.__name__: deed
-    for deed in (
+PROBES = {
+    probe.__name__: probe
+    for probe in (
         waits,
         ignores_sigterm,
         has_grandchildren,
@@ -112,11 +112,11 @@ DEEDS = {
     schedule=None,
     start_date=datetime(2024, 1, 1, tzinfo=timezone.utc),
     catchup=False,
-    user_defined_macros=DEEDS,
+    user_defined_macros=PROBES,
 )
 def faults() -> None:
-    """A task for each deed."""
-    for name in DEEDS:
+    """Define a task for each probe."""
+    for name in PROBES:
 
         @task(task_id=name)
         def nothing(rendered: str) -> None:

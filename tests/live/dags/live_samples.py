@@ -1,4 +1,4 @@
-"""DAGs of the live tests. They are in the homes of the shared servers before those start."""
+"""Sample DAGs of the live tests, which are in the homes of the shared servers from the start."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ START = datetime(2024, 1, 1, tzinfo=timezone.utc)
 
 @dag(dag_id="live_daily", schedule="@daily", start_date=START, catchup=False)
 def daily() -> None:
-    """What a backfill needs: a schedule."""
+    """Run on a schedule, which a backfill needs."""
 
     @task
     def nothing() -> None:
@@ -26,7 +26,7 @@ def daily() -> None:
 
 @dag(dag_id="live_trouble", schedule=None, start_date=START, catchup=False)
 def trouble() -> None:
-    """Tasks that do what tasks should not."""
+    """Define tasks that misbehave."""
 
     @task
     def fails() -> None:
@@ -37,12 +37,12 @@ def trouble() -> None:
 
     @task
     def asks() -> None:
-        """Wait for an answer from a terminal that is not there."""
+        """Ask a question on a terminal that does not exist."""
         print(f"the answer is {input('the question: ')}")
 
     @task
     def sleeps() -> None:
-        """Run longer than anybody wants to wait."""
+        """Run longer than a test waits."""
         print("asleep", flush=True)
         time.sleep(60)
 

@@ -1,0 +1,1 @@
+"""The commands that a server offers, parsed and cached."""

@@ -1,0 +1,1 @@
+"""The ``airflow-remote`` program."""

@@ -1,0 +1,208 @@
+"""Find the command for a name: a live command of the server's Airflow, a classic one, or the client's own.
+
+Some names stand for two commands: ``variables list`` is live, ``variables --set k v`` is classic. The words
+that follow decide. The catalog is not loaded if the decision does not need it; without a catalog, only
+classic commands are available.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from airflow_remote.catalog import classic
+from airflow_remote.catalog.classic import normalize
+from airflow_remote.catalog.models import WORD
+from airflow_remote.catalog.provider import MAX_WAIT_SECONDS
+from airflow_remote.cli.classic import ClassicCommand, write_names, write_sections
+from airflow_remote.cli.console import one_line
+from airflow_remote.cli.live import (
+    LiveCommand,
+    LiveGroup,
+    build_command,
+    explain_missing,
+    unknown_command,
+    visible_words,
+    write_commands,
+)
+from airflow_remote.cli.own_commands import ACCESS, JOB, JOB_SUMMARY, OWN
+from airflow_remote.errors import NotTheApiError, UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_remote.catalog.classic import Entry
+    from airflow_remote.catalog.provider import CatalogProvider
+    from airflow_remote.cli.context import CliContext
+
+
+AMBIGUOUS_NAMES = ("variables", "connections", "backfill")
+"""Classic names that are groups in some Airflow versions: for these, a missing catalog is requested."""
+
+HELP = ("-h", "--help")
+HELP_SECONDS = 5.0
+"""How long help waits for the server."""
+
+
+class RootGroup(click.Group):
+    """All commands, each built when it is requested. The context's object is the ``CliContext``."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the known live commands, the classic commands, and the client's own."""
+        provider = _provider(ctx)
+        catalog = provider.load_cached() if provider is not None else None
+        live = visible_words(catalog) if catalog is not None else []
+        return [*live, *(name for name in classic.endpoint_names() if name not in live), *OWN.values()]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command for a name or alias without a request; None if there is none."""
+        own = OWN.get(normalize(cmd_name))
+        if own == JOB:
+            from airflow_remote.cli.jobs import job
+
+            return job
+        if own is not None:
+            from airflow_remote.cli import access
+
+            return access.COMMANDS[own]
+        provider = _provider(ctx)
+        live = build_command(provider, cmd_name) if provider is not None else None
+        endpoint = classic.find_endpoint(cmd_name)
+        return live or (ClassicCommand(endpoint) if endpoint is not None else None)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that a command line starts with.
+
+        :raises click.UsageError: if there is none; it names the closest one
+        :raises UnsupportedNameError: if the catalog says why this Airflow has none
+        :raises RemoteError: if it is not a classic command, and the catalog could not be loaded
+        """
+        word, *rest = args
+        provider = _provider(ctx)
+        endpoint = classic.find_endpoint(word)
+        if provider is None or ctx.resilient_parsing or normalize(word) in OWN:
+            command = self.get_command(ctx, word)
+        elif endpoint is not None:
+            command = _either(provider, endpoint, word, rest)
+        else:
+            command = _live(provider, word)
+        if command is None and not ctx.resilient_parsing:
+            raise self.missing_command(ctx, args)
+        return word, command, rest
+
+    def missing_command(self, ctx: click.Context, line: Sequence[str]) -> click.UsageError:
+        """Return the error for an unknown name.
+
+        :param line: the words after the program name
+        :raises UnsupportedNameError: if the catalog says why this Airflow has none
+        :raises RemoteError: if the catalog could not be loaded
+        """
+        provider = _provider(ctx)
+        catalog = provider.load_cached() if provider is not None else None
+        names = [
+            *classic.all_names(),
+            *OWN.values(),
+            *(visible_words(catalog) if catalog is not None else []),
+        ]
+        if catalog is not None:
+            explain_missing(catalog, line)
+        error = unknown_command(ctx, line[0], names, catalog)
+        failure = provider.failure if provider is not None and catalog is None else None
+        if isinstance(failure, UnsupportedError):
+            return click.UsageError(f"{error.message} ({failure.message})", ctx)
+        if failure is not None:
+            failure.append(f": without the server's commands, {error.message}")
+            raise failure
+        return error
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the live commands, the classic ones, and the client's own."""
+        provider = _provider(ctx)
+        catalog = provider.load(HELP_SECONDS) if provider is not None else None
+        if catalog is None:
+            if provider is not None and provider.failure is not None:
+                with formatter.section("Commands of the server's Airflow"):
+                    formatter.write_text(f"They could not be loaded: {one_line(provider.failure.message)}.")
+            write_sections(formatter)
+        else:
+            write_commands(catalog, "", formatter)
+            write_names(formatter)
+        with formatter.section("Jobs"):
+            formatter.write_dl([(JOB, JOB_SUMMARY)])
+        with formatter.section("Tokens"):
+            formatter.write_dl([*ACCESS.items()])
+
+
+def _provider(ctx: click.Context) -> CatalogProvider | None:
+    context: CliContext | None = ctx.find_root().obj
+    return context.catalog_provider if context is not None else None
+
+
+def _live(provider: CatalogProvider, word: str) -> click.Command | None:
+    """Return the live command for a name that is not classic; ask the server before giving up."""
+    if not WORD.fullmatch(word):
+        return None
+    provider.load()
+    command = build_command(provider, word)
+    if command is None:
+        provider.reload()
+        command = build_command(provider, word)
+    return command
+
+
+def _either(provider: CatalogProvider, endpoint: Entry, word: str, rest: Sequence[str]) -> click.Command:
+    """Return the live or the classic command for a name that may be both."""
+    classic_command = ClassicCommand(endpoint)
+    wants_help = bool(rest) and all(option in HELP for option in rest)
+    has_word = bool(rest) and not rest[0].startswith("-")
+    seconds = HELP_SECONDS if wants_help else MAX_WAIT_SECONDS
+    catalog = provider.load_cached()
+    if catalog is None and endpoint["name"] in AMBIGUOUS_NAMES and (has_word or wants_help):
+        catalog = provider.load(seconds)
+    name = catalog.find(word) if catalog is not None else None
+    if catalog is None or name is None or (catalog.is_group(name) and not (has_word or wants_help)):
+        return classic_command
+    provider.load(seconds)  # the cached catalog may be stale
+    try:
+        live = build_command(provider, word)
+    except NotTheApiError:
+        return classic_command
+    if isinstance(live, LiveCommand):
+        return classic_command if _only_classic(live, classic_command, rest) else live
+    if not isinstance(live, LiveGroup):
+        return classic_command
+    if wants_help:
+        return LiveGroup(provider, name, word, classic_command)
+    takes_words = any(isinstance(param, click.Argument) for param in classic_command.params)
+    # A classic command without positional arguments cannot start with a word, so the group reports it.
+    return live if build_command(provider, rest[0], name) is not None or not takes_words else classic_command
+
+
+def _only_classic(live: LiveCommand, classic: ClassicCommand, rest: Sequence[str]) -> bool:
+    """Return whether a command line has an option of Airflow 1.x that the current Airflow lacks."""
+    from airflow_remote.cli.parser import is_option_prefix, option_names
+
+    old = {
+        normalize(flag)
+        for param in classic.params
+        for flag in param.opts
+        if param.param_type_name == "option"
+    }
+    today = option_names(live.command)
+    for word in rest:
+        if word == "--":
+            return False
+        name = word.partition("=")[0]
+        if name.startswith("--"):
+            known = is_option_prefix(name, today) or is_option_prefix(
+                f"--{name[2:].replace('_', '-')}", today
+            )
+        else:
+            # -sd may be -s with the value d; if Airflow 1.x has an option -sd, the user means that one.
+            known = len(name) < 3 or name in today
+        if not known and normalize(name) in old:
+            return True
+    return False

@@ -1,0 +1,1 @@
+"""HTTP requests: sessions, retries, request bodies, and event streams."""

@@ -1,0 +1,58 @@
+"""Validate the URL and the token before anything is sent."""
+
+from __future__ import annotations
+
+import unicodedata
+from urllib.parse import SplitResult, urlsplit
+
+from airflow_remote.errors import UnusableError
+
+MOUNT = "/admin/rest_api"
+DEFAULT_URL = "http://localhost:8080"
+
+
+def api_base_url(url: str) -> str:
+    """Return the base URL of the API, which ends with ``/admin/rest_api``.
+
+    :param url: the URL from the user
+    :raises UnusableError: if it is not an http or https URL of a server and an optional path
+    """
+    if any(char.isspace() or not char.isprintable() for char in url):
+        raise UnusableError("the URL contains a space or a control character")
+    try:
+        parts = urlsplit(url)
+        names_server = bool(parts.hostname) and parts.port != 0
+    except ValueError as error:
+        raise UnusableError(f"the URL {_without_user(url)!r} cannot be used: {error}") from None
+    if "@" in (parts.netloc or url):
+        raise UnusableError("the URL must not contain a user or password; see --token")
+    if parts.scheme not in ("http", "https"):
+        example = "" if "://" in url else f", as in http://{url}" if url else f", as in {DEFAULT_URL}"
+        raise UnusableError(f"the URL {url!r} must begin with http:// or https://{example}")
+    if not names_server:
+        raise UnusableError(f"the URL {url!r} names no server")
+    if parts.query or parts.fragment:
+        raise UnusableError(f"the URL {url!r} must end with its path: no ? and no #")
+    return _mounted(parts)
+
+
+def validate_token(token: str) -> str:
+    """Return the token as it is sent.
+
+    :param token: "" for none; surrounding spaces are removed, as on the server
+    :raises UnusableError: if it is not valid in a header; the message does not contain it
+    """
+    if any(unicodedata.category(char) in ("Cc", "Cs") for char in token):
+        raise UnusableError("the token contains a line break or another control character")
+    return token.strip()
+
+
+def _mounted(parts: SplitResult) -> str:
+    path = parts.path.rstrip("/")
+    if not path.endswith(MOUNT):
+        path += MOUNT
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def _without_user(url: str) -> str:
+    return "***@" + url.rpartition("@")[2] if "@" in url else url

@@ -1,0 +1,1 @@
+"""Authenticate requests, and decide what their principals may run. This package makes no HTTP responses."""

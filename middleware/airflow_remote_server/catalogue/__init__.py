@@ -1,1 +1,0 @@
-"""What can be run: the endpoints, their arguments, and what a request must hold to become a command."""

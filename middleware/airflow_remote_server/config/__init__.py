@@ -1,0 +1,1 @@
+"""The server side's configuration: its options, how they are read, and their reference."""

@@ -1,0 +1,300 @@
+"""The settings of the server side, as frozen dataclasses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow_remote_server.config.options import OptionType, option
+from airflow_remote_server.util.masking import SENSITIVE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MEBIBYTE = 1 << 20
+HOUR = 3600
+"""An hour in seconds."""
+
+LOCAL_BUNDLE = "airflow.dag_processing.bundles.local.LocalDagBundle"
+"""The class of the DAG bundles whose files are in a folder of this machine (Airflow 3)."""
+
+_BOOLEAN, _INTEGER, _NUMBER = OptionType.BOOLEAN, OptionType.INTEGER, OptionType.NUMBER
+_PATTERNS, _ORIGINS, _OTHER = OptionType.PATTERNS, OptionType.ORIGINS, OptionType.OTHER
+
+
+@dataclass(frozen=True)
+class DagFileLimits:
+    """The limits for DAG files that are deployed. Each field has its description in its metadata."""
+
+    file_bytes: int = field(
+        default=8 * MEBIBYTE,
+        metadata=option(
+            "max_dag_bytes", "The largest file that `deploy_dag` accepts.", _INTEGER, unit="bytes"
+        ),
+    )
+    files: int = field(
+        default=1000,
+        metadata=option("max_dag_files", "The maximum number of entries of a zip package.", _INTEGER),
+    )
+    unpacked_bytes: int = field(
+        default=64 * MEBIBYTE,
+        metadata=option(
+            "max_unpacked_bytes", "The largest size of an unpacked zip package.", _INTEGER, unit="bytes"
+        ),
+    )
+    versions: int = field(
+        default=10,
+        metadata=option(
+            "keep_dag_versions", "How many earlier versions of each DAG file are kept.", _INTEGER
+        ),
+    )
+    seconds: float = field(
+        default=120.0,
+        metadata=option(
+            "deploy_timeout",
+            "How long the import of a DAG file may take when it is deployed.",
+            _NUMBER,
+            unit="seconds",
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class DagBundle:
+    """A DAG bundle of Airflow 3.
+
+    :param name: its configured name
+    :param kind: the name of its class
+    :param path: its folder; None if it is not a folder of this machine
+    """
+
+    name: str
+    kind: str
+    path: Path | None
+
+
+class SettingsError(Exception):
+    """Raised if the configuration cannot be used; the message names the key and says what it must be."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The configuration of the server side. A field that is read from an option has it in its metadata.
+
+    :param airflow_release: the major and minor version of the installed Airflow
+    :param base_path: the path of Airflow's ``base_url``, without a trailing slash
+    :param proxy_fix: the arguments of werkzeug's ``ProxyFix``; None if ``enable_proxy_fix`` is off
+    :param dag_files: the limits for DAG files that are deployed
+    :param sensitive_names: parts of names whose values are masked, in lower case
+    """
+
+    token: str | None = field(
+        repr=False,
+        metadata=option(
+            "rest_api_plugin_expected_http_token",
+            "The token that clients must send; it may also be set in `[rest_api_plugin]`, and by a command "
+            "or a secrets backend with the suffix `_cmd` or `_secret`.",
+            _OTHER,
+            section="webserver",
+            type_name="text",
+        ),
+    )
+    airflow_release: tuple[int, int]
+    dags_folder: Path = field(
+        metadata=option(
+            "dags_folder",
+            "Airflow's DAGs folder.",
+            _OTHER,
+            section="core",
+            default="`AIRFLOW_HOME/dags`",
+            type_name="path",
+        )
+    )
+    log_folder: Path = field(
+        metadata=option(
+            "base_log_folder",
+            "Airflow's log folder.",
+            _OTHER,
+            section="logging",
+            default="`AIRFLOW_HOME/logs`",
+            type_name="path",
+        )
+    )
+    state_dir: Path = field(
+        metadata=option(
+            "state_dir",
+            "The private directory for jobs and for the fork server, on a local disk.",
+            _OTHER,
+            default="`AIRFLOW_HOME/rest_api`",
+            type_name="path",
+        )
+    )
+    allow_anonymous: bool = field(
+        default=False,
+        metadata=option(
+            "allow_anonymous",
+            "Serve every client if no token is configured, not only this machine.",
+            _BOOLEAN,
+        ),
+    )
+    base_path: str = ""
+    proxy_fix: Mapping[str, int] | None = None
+    executor: str = field(default="", metadata=option("executor", "Airflow's executor.", section="core"))
+    max_body_bytes: int = field(
+        default=16 * MEBIBYTE,
+        metadata=option("max_body_bytes", "The largest request body.", _INTEGER, unit="bytes"),
+    )
+    max_output_bytes: int = field(
+        default=16 * MEBIBYTE,
+        metadata=option(
+            "max_output_bytes",
+            "The maximum output of a command; a command that prints more is stopped.",
+            _INTEGER,
+            unit="bytes",
+        ),
+    )
+    command_timeout: float = field(
+        default=24.0 * HOUR,
+        metadata=option("command_timeout", "How long a command may run.", _NUMBER, unit="seconds"),
+    )
+    max_wait: float = field(
+        default=108.0,
+        metadata=option(
+            "max_wait",
+            "The maximum time that a request waits for its command; it must be below the webserver's worker "
+            "timeout.",
+            _NUMBER,
+            unit="seconds",
+            default="0.9 of the webserver's worker timeout (108)",
+        ),
+    )
+    stop_grace: float = field(
+        default=10.0,
+        metadata=option(
+            "stop_grace",
+            "The time between SIGTERM and SIGKILL when a command is stopped.",
+            _NUMBER,
+            unit="seconds",
+        ),
+    )
+    max_running: int = field(
+        default=16,
+        metadata=option("max_running", "How many commands run at once.", _INTEGER),
+    )
+    max_queued: int = field(
+        default=1000,
+        metadata=option(
+            "max_queued",
+            "How many commands may wait in the queue; further requests are answered with 429.",
+            _INTEGER,
+        ),
+    )
+    keep_seconds: float = field(
+        default=7.0 * 24 * HOUR,
+        metadata=option(
+            "keep_hours",
+            "How long finished jobs are kept with their output.",
+            _NUMBER,
+            unit="hours",
+            factor=HOUR,
+        ),
+    )
+    keep_jobs: int = field(
+        default=10_000,
+        metadata=option("keep_jobs", "How many finished jobs are kept with their output.", _INTEGER),
+    )
+    jobs_url: str = field(
+        default="",
+        repr=False,
+        metadata=option(
+            "jobs_url",
+            "The SQLAlchemy URL of the database for jobs; use PostgreSQL or MySQL to share jobs between "
+            "machines.",
+            default="a SQLite file in the `state_dir`",
+        ),
+    )
+    allow_commands: tuple[str, ...] = field(
+        default=(),
+        metadata=option(
+            "allow_commands",
+            "Commands to allow although they are refused by default, for example `db reset, config *`.",
+            _PATTERNS,
+        ),
+    )
+    deny_commands: tuple[str, ...] = field(
+        default=(),
+        metadata=option(
+            "deny_commands",
+            "Commands to refuse, by their names in the installed Airflow or in Airflow 1.x.",
+            _PATTERNS,
+        ),
+    )
+    tokens_file: Path | None = field(
+        default=None,
+        metadata=option(
+            "tokens_file",
+            "A file of further tokens with roles; a relative path is below `AIRFLOW_HOME`.",
+            _OTHER,
+            type_name="path",
+        ),
+    )
+    cors_origins: tuple[str, ...] = field(
+        default=(),
+        metadata=option(
+            "cors_origins",
+            "Origins of web pages that may use the API with a token, for example `https://ci.example`.",
+            _ORIGINS,
+        ),
+    )
+    max_requests: int = field(
+        default=28,
+        metadata=option(
+            "max_requests",
+            "With a `tokens_file`, how many requests of one token a web worker serves at once; further ones "
+            "are answered with 429.",
+            _INTEGER,
+        ),
+    )
+    body_timeout: float = field(
+        default=60.0,
+        metadata=option(
+            "body_timeout", "How long the body of a request may take to arrive.", _NUMBER, unit="seconds"
+        ),
+    )
+    audit_seconds: float = field(
+        default=90.0 * 24 * HOUR,
+        metadata=option(
+            "audit_hours", "How long entries of the audit are kept.", _NUMBER, unit="hours", factor=HOUR
+        ),
+    )
+    audit_rows: int = field(
+        default=100_000,
+        metadata=option("audit_rows", "How many entries of the audit are kept.", _INTEGER),
+    )
+    dag_files: DagFileLimits = field(default_factory=DagFileLimits)
+    dag_bundles: tuple[DagBundle, ...] = field(
+        default=(),
+        metadata=option(
+            "dag_bundle_config_list",
+            "The DAG bundles of Airflow 3; DAG files can be deployed to local ones.",
+            _OTHER,
+            section="dag_processor",
+            type_name="JSON",
+        ),
+    )
+    sensitive_names: frozenset[str] = field(
+        default=SENSITIVE,
+        metadata=option(
+            "sensitive_var_conn_names",
+            "Further parts of names whose values are masked, separated by commas.",
+            _OTHER,
+            section="core",
+            type_name="text",
+        ),
+    )
+
+    @property
+    def airflow_major(self) -> int:
+        """Return the major version of the installed Airflow: 2 or 3."""
+        return self.airflow_release[0]

@@ -1,0 +1,152 @@
+"""Call Airflow's own ``main`` in the process of a command, and keep its output clean."""
+
+from __future__ import annotations
+
+import importlib
+import runpy
+import sys
+import sysconfig
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_remote_server.errors import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+MODULES = frozenset({"airflow.utils.serve_logs", "airflow.utils.serve_logs.core"})
+"""Modules of Airflow that may run as programs."""
+
+OPERATIONS = {"airflow-remote-server": "airflow_remote_server.deploy.main"}
+"""Our own programs and the module of each, whose ``main`` takes the arguments and returns a warning."""
+
+INSTALLED = (
+    *{sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")},
+    str(Path(__file__).parents[1]),
+)
+"""Directories of installed code; code elsewhere belongs to a DAG or a plugin."""
+
+PACKAGE = str(Path(__file__).parent)
+
+TESTED_TASK_FAILED = "the task failed; `tasks test` of this Airflow exits with 0 anyway"
+
+
+def load_program(
+    program: str, argv: list[str], logged: Sequence[str] = (), principal: str = ""
+) -> Callable[[], object]:
+    """Import a program and return its main function.
+
+    Airflow creates its log handlers for the sys.stdout of its import. They get stderr, so that stdout has
+    only what the command prints for its user.
+
+    :param program: as in ``Command.program``
+    :param argv: the arguments
+    :param logged: the arguments for Airflow's audit log, secrets masked
+    :param principal: the user for Airflow's audit log
+    :raises ValueError: if the program is unknown
+    """
+    sys.argv = [program, *argv]
+    if program in MODULES:
+        return lambda: runpy.run_module(program, run_name="__main__", alter_sys=True)
+    if program != "airflow" and program not in OPERATIONS:
+        raise ValueError(f"unknown program {program!r}")
+    stdout, sys.stdout = sys.stdout, sys.stderr
+    try:
+        from airflow.__main__ import main
+
+        from airflow_remote_server.integrations import action_log
+        from airflow_remote_server.integrations.base import call_guarded
+        from airflow_remote_server.integrations.installed import installed_integration
+
+        call_guarded(installed_integration().logs_to_stderr, None)
+        call_guarded(lambda: action_log.set_user(principal), None)
+        if program == "airflow":
+            action_log.hide_arguments([program, *logged])
+        if argv[:2] == ["variables", "export"]:
+            call_guarded(installed_integration().export_to_stdout, None)
+        if argv[:2] == ["tasks", "test"]:
+            return warn_if_task_failed(
+                main, call_guarded(installed_integration().watch_tested_task, lambda: False)
+            )
+        if program == "airflow":
+            return main  # type: ignore[no-any-return]  # Airflow is not typed here
+        operation: Callable[[list[str]], str] = importlib.import_module(OPERATIONS[program]).main
+
+        def log_and_run() -> str:
+            action_log.log_action([program, *logged])
+            return operation(argv)
+
+        return log_and_run
+    finally:
+        sys.stdout = stdout
+
+
+def warn_if_task_failed(main: Callable[[], object], failed: Callable[[], bool]) -> Callable[[], str]:
+    """Wrap a main function: return a warning if a task failed although the exit code is 0."""
+
+    def run() -> str:
+        main()
+        return TESTED_TASK_FAILED if failed() else ""
+
+    return run
+
+
+def call_main(function: Callable[[], object]) -> dict[str, Any]:
+    """Call the main function of a program as Python would, and report its end.
+
+    :param function: may return a warning or anything else, and may raise anything
+    :returns: the content of ``result.json``
+    """
+    try:
+        returned = function()
+    except SystemExit as error:
+        code = error.code
+        message = "" if code is None or isinstance(code, int) else str(code)
+        if message:
+            print(message, file=sys.stderr)
+        exit_code = code if isinstance(code, int) else int(bool(message))
+        return {"exit_code": exit_code & 0xFF, **describe_exception(error, message)}
+    except ApiError as error:
+        print(error.message, file=sys.stderr)
+        return {"exit_code": 1, **describe_exception(error, error.message)}
+    except BaseException as error:  # noqa: BLE001 - a command may raise anything
+        frames = error.__traceback__
+        while frames is not None and frames.tb_frame.f_code.co_filename.startswith(PACKAGE):
+            frames = frames.tb_next  # the traceback of a local command starts in Airflow
+        traceback.print_exception(type(error), error, frames)
+        return {"exit_code": 1, **describe_exception(error, str(error))}
+    warning = returned if isinstance(returned, str) else ""
+    return {"exit_code": 0, "exceptions": [], "raised_in": "", "in_user_code": False, "message": warning}
+
+
+def describe_exception(error: BaseException, message: str) -> dict[str, Any]:
+    """Return what the server needs to know about an exception.
+
+    :param error: the exception that ended the command
+    :param message: text for the user
+    """
+    chain: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in chain:
+        chain.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    names = [[base.__name__ for base in type(link).__mro__ if base is not object] for link in chain]
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    raised_in = f"{frames[-1].f_globals.get('__name__', '')}.{frames[-1].f_code.co_name}" if frames else ""
+    files = [frame.f_code.co_filename for frame in frames]
+    # Generated and compiled code of libraries has no absolute path.
+    in_user_code = any(Path(file).is_absolute() and not file.startswith(INSTALLED) for file in files)
+    return {"exceptions": names, "raised_in": raised_in, "in_user_code": in_user_code, "message": message}
+
+
+def set_title(title: str) -> None:
+    """Show a command line in the process list, if setproctitle is installed.
+
+    :param title: the command line, secrets masked
+    """
+    try:
+        from setproctitle import setproctitle
+    except ImportError:
+        return
+    setproctitle(title)

@@ -1,0 +1,138 @@
+"""Run a command in a process that was forked from its supervisor."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import io
+import logging
+import os
+import random
+import sys
+import sysconfig
+import threading
+import time
+import traceback
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from airflow_remote_server.execution.child import call_main, load_program, set_title
+from airflow_remote_server.execution.spool import FILES, JOB, MODULES, PROCESS, RESULT, STDERR, STDOUT
+from airflow_remote_server.util.locks import start_ticks
+from airflow_remote_server.util.process_tree import become_subreaper, descendants, kill
+
+if TYPE_CHECKING:
+    from airflow_remote_server.execution.spool import Spool
+
+SITE_PACKAGES = tuple({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
+
+
+def detach_from_supervisor(service: bool = False) -> None:
+    """Create a session for a new fork, and drop the database connections of its supervisor.
+
+    :param service: whether the command is a service, which would never reap orphans; its supervisor reaps
+        them
+    """
+    os.setsid()
+    if not service:
+        become_subreaper()
+    if "airflow.settings" in sys.modules:
+        from airflow_remote_server.integrations.preparation import forget_connections
+
+        forget_connections(close=False)
+
+
+def run_command(spool: Spool) -> NoReturn:
+    """Run a command in this process and exit. The supervisor's own code never continues in this process.
+
+    :param spool: spool of the command, which the supervisor has claimed
+    """
+    code = 70  # EX_SOFTWARE of sysexits.h
+    try:
+        redirect_streams(spool.path)
+        pid = os.getpid()
+        spool.write(PROCESS, {"pid": pid, "began": time.time(), "ticks": start_ticks(pid)})
+        os.chdir(spool.path / FILES if spool.has(FILES) else spool.path)
+        set_title(spool.read(JOB)["title"])
+        command = spool.take_command()
+        random.seed()
+        if "numpy" in sys.modules:
+            sys.modules["numpy"].random.seed()
+        module_count = len(sys.modules)
+        result = call_main(lambda: load_program(**command)())
+        code = result["exit_code"]
+        run_exit_handlers()
+        with contextlib.suppress(OSError):  # if the disk is full, only the exit code is reported
+            spool.write(RESULT, result)
+            report_modules(spool, module_count)
+    except BaseException:  # noqa: BLE001 - whatever happens, this process must exit
+        traceback.print_exc()
+    finally:
+        try:
+            flush_streams()
+            for pid in descendants(os.getpid()):  # the supervisor does the same, if it still runs
+                kill(pid)
+        finally:
+            os._exit(code)
+
+
+def redirect_streams(directory: Path) -> None:
+    """Redirect stdin to nothing, and stdout and stderr to the files of the command.
+
+    Log handlers keep the sys.stderr of their creation, so the descriptors below the objects change.
+    """
+    for target, path, flags in (
+        (0, Path(os.devnull), os.O_RDONLY),
+        (1, directory / STDOUT, os.O_WRONLY | os.O_CREAT | os.O_APPEND),
+        (2, directory / STDERR, os.O_WRONLY | os.O_CREAT | os.O_APPEND),
+    ):
+        descriptor = os.open(path, flags, 0o600)
+        os.dup2(descriptor, target)
+        os.close(descriptor)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)  # as on a terminal: followers see each line at once
+
+
+def run_exit_handlers() -> None:
+    """Join threads and run exit handlers, as the interpreter does when it exits, before the end is reported.
+
+    Pools of idle threads end only when they learn that the interpreter exits (``threading``,
+    ``concurrent.futures.thread``). CPython has no public functions for this; a missing one is skipped, and
+    ``test_command_process`` pins both.
+    """
+    for module, name in ((threading, "_shutdown"), (atexit, "_run_exitfuncs")):
+        try:
+            getattr(module, name, lambda: None)()
+        except BaseException:  # noqa: BLE001 - an exit handler may raise anything
+            traceback.print_exc()
+    flush_streams()
+
+
+def report_modules(spool: Spool, module_count: int) -> None:
+    """Write the installed modules that the command had to import; the fork server preloads them.
+
+    Code of a DAG, a plugin or another user is never among them. Only new modules are examined: examining one
+    changes its reference count, so the system copies its memory page.
+
+    :param spool: spool of the command
+    :param module_count: number of modules before the command
+    """
+    imported = []
+    for name in islice(reversed(sys.modules), max(0, len(sys.modules) - module_count)):
+        file = getattr(sys.modules[name], "__file__", None)
+        if isinstance(file, str) and file.startswith(SITE_PACKAGES):
+            imported.append(name)
+    if imported:
+        spool.write(MODULES, imported[::-1])
+
+
+def flush_streams() -> None:
+    """Flush buffered output."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            continue
+    logging.shutdown()

@@ -1,0 +1,247 @@
+"""A job's private directory, where its processes and the web workers exchange everything about it.
+
+================  ======================================================================================
+``job.json``      what a supervisor needs: ``title`` (secrets masked), ``service``, ``limits``
+``command.json``  ``program``, ``argv``, ``logged`` and ``principal``, until a supervisor claims it. A claim
+                  is a rename, so only one succeeds
+``claimed.json``  the same, until the child has read it: the arguments may be secret
+``supervisor``    the supervisor of the command: its lock file (``util.locks``), process ID and start time
+``process``       the process ID and start time of the command; the process itself writes this file
+``stdout``        standard output of the command; ``stderr`` likewise
+``result.json``   the end of the command as the command reports it::
+
+                    {"exit_code": 1,
+                     "exceptions": [["DagNotFound", "AirflowException", "Exception"], ["KeyError", ...]],
+                     "raised_in": "airflow.models.dag.get_dag",
+                     "in_user_code": false,
+                     "message": "Dag id x not found"}
+
+``stop``          a request to stop the command; ``{"force": true}`` to kill it
+``exit.json``     the end of the command as the supervisor reports it: ``exit_code``, ``reason``, ``ended``
+``upload-...``    files that came with the request; removed at the end
+``stage``         a directory where a DAG file is checked before it is deployed; removed at the end
+``files``         a directory of files that the command writes for its user
+``modules.json``  modules that the command had to import (``preload``)
+================  ======================================================================================
+
+Each file is written atomically.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import stat
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from airflow_remote_server.util.atomic_files import write_atomically
+from airflow_remote_server.util.locks import is_locked, start_ticks
+
+JOB, COMMAND, CLAIMED, SUPERVISOR, PROCESS = (
+    "job.json",
+    "command.json",
+    "claimed.json",
+    "supervisor",
+    "process",
+)
+STDOUT, STDERR, RESULT, STOP, EXIT = "stdout", "stderr", "result.json", "stop", "exit.json"
+MODULES = "modules.json"
+UPLOAD = "upload-"
+FILES = "files"
+STAGE = "stage"
+MAX_FILES = 1000
+"""The maximum number of files of a job that the API lists."""
+STREAMS = (STDOUT, STDERR)
+CLAIMED_FIELDS = ("program", "argv", "logged", "principal")
+
+
+@dataclass(frozen=True)
+class CommandLimits:
+    """Limits that a supervisor enforces on a command.
+
+    :param run_seconds: maximum run time; None for a service
+    :param output_bytes: maximum size of stdout and stderr together
+    :param grace_seconds: time between SIGTERM and SIGKILL
+    """
+
+    run_seconds: float | None
+    output_bytes: int
+    grace_seconds: float
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command to run.
+
+    :param program: ``airflow``, ``airflow-remote-server``, or an Airflow module to run as a program
+    :param argv: the arguments, without the program
+    :param title: the command line for process lists, secrets masked
+    :param service: whether the command runs until it is stopped
+    :param logged: the arguments for Airflow's audit log, secrets masked
+    :param principal: name of the principal that requested the command
+    """
+
+    program: str
+    argv: tuple[str, ...]
+    title: str
+    service: bool = False
+    logged: tuple[str, ...] = ()
+    principal: str = ""
+
+
+class Spool:
+    """The private directory of one job.
+
+    :param path: the directory
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def prepare(self, command: Command, limits: CommandLimits) -> None:
+        """Write the files that a supervisor needs; ``command.json`` last, since it can be claimed then.
+
+        :raises OSError: if a file cannot be written
+        """
+        for stream in STREAMS:
+            (self.path / stream).touch(0o600)
+        options = command.argv[: command.argv.index("--")] if "--" in command.argv else command.argv
+        job = {
+            "title": command.title,
+            "service": command.service,
+            "limits": asdict(limits),
+            "daemon": command.service and "--daemon" in options,
+        }
+        self.write(JOB, job)
+        self.write(COMMAND, {name: getattr(command, name) for name in CLAIMED_FIELDS})
+
+    def read(self, name: str) -> Any:
+        """Return the JSON content of a file; None if it is missing or not JSON."""
+        try:
+            return json.loads((self.path / name).read_text("utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def write(self, name: str, content: Any) -> None:
+        """Write a JSON file atomically.
+
+        :raises OSError: if it cannot be written
+        """
+        write_atomically(self.path / name, json.dumps(content))
+
+    def has(self, name: str) -> bool:
+        """Return whether a file exists."""
+        return os.path.exists(self.path / name)  # noqa: PTH110 - faster, and called often
+
+    def read_limits(self) -> CommandLimits:
+        """Return the limits of the command.
+
+        :raises ValueError: if they cannot be read
+        """
+        try:
+            return CommandLimits(**self.read(JOB)["limits"])
+        except (TypeError, KeyError) as error:
+            raise ValueError(f"{self.path / JOB} is missing or damaged") from error
+
+    def is_daemon(self) -> bool:
+        """Return whether the command is a service that Airflow itself puts into the background."""
+        job = self.read(JOB)
+        return isinstance(job, dict) and bool(job.get("daemon"))
+
+    def claim(self) -> bool:
+        """Claim the command, so that no other process runs it.
+
+        :returns: False if another process has claimed it
+        """
+        try:
+            (self.path / COMMAND).rename(self.path / CLAIMED)
+        except OSError:
+            return False
+        return True
+
+    def take_command(self) -> dict[str, Any]:
+        """Read the claimed command and remove its file.
+
+        :raises OSError: if there is none
+        """
+        path = self.path / CLAIMED
+        command: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        path.unlink()
+        return command
+
+    def write_end(self, exit_code: int | None, reason: str = "") -> None:
+        """Write ``exit.json``.
+
+        :param exit_code: None if there is none: the command was stopped or is lost
+        :param reason: ``stopped``, ``timed_out``, ``output`` or ``lost``; "" if the command ended by itself
+        :raises OSError: if the file cannot be written
+        """
+        self.write(EXIT, {"exit_code": exit_code, "reason": reason, "ended": time.time()})
+
+    def size(self, stream: str) -> int:
+        """Return the size of a stream in bytes; 0 if it is missing."""
+        try:
+            return os.stat(self.path / stream).st_size  # noqa: PTH116 - as above
+        except OSError:
+            return 0
+
+    def total_bytes(self) -> int:
+        """Return the bytes that the command has printed and written to files for its user."""
+        total = sum(self.size(stream) for stream in STREAMS)
+        return total + sum(size for _, size in self.files()) if self.has(FILES) else total
+
+    def files(self) -> list[tuple[str, int]]:
+        """Return the files that the command has written: path below ``files``, and bytes. Skip links."""
+        root = self.path / FILES
+        files: list[tuple[str, int]] = []
+        for parent, directories, names in os.walk(root):
+            directories.sort()
+            for name in sorted(names):
+                path = Path(parent, name)
+                with contextlib.suppress(OSError):
+                    status = path.lstat()
+                    if stat.S_ISREG(status.st_mode):
+                        files.append((str(path.relative_to(root)), status.st_size))
+                if len(files) >= MAX_FILES:
+                    return files
+        return files
+
+    def requested_stop(self) -> str:
+        """Return whether a user wants the command to stop: "", ``stop`` or ``force``."""
+        if not self.has(STOP):
+            return ""
+        request = self.read(STOP)
+        return "force" if isinstance(request, dict) and request.get("force") else "stop"
+
+    def is_supervised(self) -> bool:
+        """Return whether a running supervisor has the command.
+
+        The lock alone does not show this: the next fork server uses the same lock file.
+        """
+        supervisor = self.read(SUPERVISOR)
+        if not isinstance(supervisor, dict):
+            return False
+        if supervisor["host"] == socket.gethostname() and supervisor["ticks"]:
+            return bool(start_ticks(supervisor["pid"]) == supervisor["ticks"])
+        return is_locked(Path(supervisor["lock"]))  # on another machine, or without /proc
+
+    def seconds_unclaimed(self) -> float:
+        """Return the seconds since the command could be claimed; 0 if it has been claimed."""
+        try:
+            return time.time() - (self.path / COMMAND).stat().st_mtime
+        except OSError:
+            return 0.0
+
+    def remove_private_files(self) -> None:
+        """Remove files that are not needed after the end, and may be secret: arguments and uploads."""
+        for pattern in (COMMAND, CLAIMED, "*.partial", f"{UPLOAD}*"):
+            for path in self.path.glob(pattern):
+                with contextlib.suppress(OSError):
+                    path.unlink()
+        shutil.rmtree(self.path / STAGE, ignore_errors=True)

@@ -1,0 +1,133 @@
+"""One command of a supervisor: its process, its limits, and how it is stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_remote_server.execution.spool import STREAMS
+from airflow_remote_server.util.locks import release, start_ticks
+from airflow_remote_server.util.process_tree import descendants
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_remote_server.execution.spool import CommandLimits, Spool
+
+
+@dataclass
+class SupervisedProcess:
+    """One command.
+
+    :param spool: its spool
+    :param limits: the limits to enforce
+    :param report_end: called with the content of ``exit.json`` at the end
+    :param pid: process ID; 0 until the process is started
+    :param slot: descriptor of the slot that the command occupies; None if it needs none
+    :param ticks: start time of an adopted process (``locks.start_ticks``); "" for a child
+    :param daemon: whether Airflow itself puts the command into the background
+    :param deadline: when its run time is over, by ``time.monotonic``
+    :param reason: why it is being stopped; "" if it is not
+    :param kill_at: when SIGTERM is followed by SIGKILL, by ``time.monotonic``
+    :param end: the content of ``exit.json``
+    :param descendants: known descendants of an adopted process, and the start time of each
+    """
+
+    spool: Spool
+    limits: CommandLimits
+    report_end: Callable[[dict[str, Any]], None]
+    pid: int = 0
+    slot: int | None = None
+    ticks: str = ""
+    daemon: bool = False
+    deadline: float = float("inf")
+    reason: str = ""
+    kill_at: float = float("inf")
+    end: dict[str, Any] = field(default_factory=dict)
+    descendants: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def service(self) -> bool:
+        """Return whether the command runs until it is stopped."""
+        return self.limits.run_seconds is None
+
+    @property
+    def over_output_limit(self) -> bool:
+        """Return whether the command has written more than its limit."""
+        return self.spool.total_bytes() > self.limits.output_bytes
+
+    @property
+    def is_alive(self) -> bool:
+        """Return whether an adopted process still runs under its process ID."""
+        return start_ticks(self.pid) == self.ticks
+
+    def start_clock(self, seconds_run: float = 0.0) -> None:
+        """Set the deadline of the run time.
+
+        :param seconds_run: seconds that the command has run already
+        """
+        if self.limits.run_seconds is not None:
+            self.deadline = time.monotonic() + self.limits.run_seconds - seconds_run
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the command and to all descendants in its process group."""
+        try:
+            os.killpg(self.pid, number)
+        except ProcessLookupError:  # the process has not created its session yet
+            if not self.ticks:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self.pid, number)
+        except PermissionError:
+            pass  # it runs as another user, as a task with run_as_user may
+
+    def enforce_limits(self) -> None:
+        """Stop the command if it is over a limit, or if a user asked for it."""
+        if self.ticks:
+            self.descendants.update(descendants(self.pid))
+        request = self.spool.requested_stop()
+        if request:
+            self.stop("stopped", force=request == "force")
+        elif self.reason:
+            self.stop(self.reason, force=False)
+        elif time.monotonic() >= self.deadline:
+            self.stop("timed_out", force=False)
+        if self.over_output_limit and self.service:
+            self.truncate_output(0)  # a service goes on with empty files
+        elif self.over_output_limit:
+            self.stop("output", force=True)
+
+    def truncate_output(self, size: int | None = None) -> None:
+        """Truncate the output.
+
+        :param size: bytes to keep of each stream; None for the limit
+        """
+        size = self.limits.output_bytes if size is None else size
+        for stream in STREAMS:
+            if self.spool.size(stream) > size:
+                with contextlib.suppress(OSError):
+                    os.truncate(self.spool.path / stream, size)
+
+    def stop(self, reason: str, force: bool) -> None:
+        """Send SIGTERM, and SIGKILL after the grace period.
+
+        :param reason: as in ``exit.json``
+        :param force: send SIGKILL at once
+        """
+        now = time.monotonic()
+        if not self.reason:
+            self.reason = reason
+            self.kill_at = now + self.limits.grace_seconds
+            if not force:
+                self.send_signal(signal.SIGTERM)
+        if force or now >= self.kill_at:
+            self.send_signal(signal.SIGKILL)
+
+    def release_slot(self) -> None:
+        """Release the slot."""
+        if self.slot is not None:
+            release(self.slot)
+        self.slot = None

@@ -1,0 +1,233 @@
+"""The WSGI application behind the prefix: it authenticates, routes and audits every request."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import Map
+from werkzeug.wrappers import Request, Response
+
+from airflow_remote_server.auth.authenticator import Authenticator
+from airflow_remote_server.catalog.source import CommandSource
+from airflow_remote_server.config.reader import read_settings
+from airflow_remote_server.config.settings import SettingsError
+from airflow_remote_server.errors import ApiError, BadArguments, InternalError, MethodNotAllowed, NotFound
+from airflow_remote_server.execution.fingerprint import current_fingerprint
+from airflow_remote_server.http import envelope
+from airflow_remote_server.http.cors import Cors
+from airflow_remote_server.http.dispatch import CommandDispatcher
+from airflow_remote_server.http.limits import RequestSlots, check_headers
+from airflow_remote_server.http.planning import Planner
+from airflow_remote_server.http.resources.audit import AuditRoutes
+from airflow_remote_server.http.resources.commands import CommandRoutes
+from airflow_remote_server.http.resources.jobs import JobRoutes
+from airflow_remote_server.http.resources.server import ServerRoutes
+from airflow_remote_server.http.resources.whoami import WhoAmIRoutes
+from airflow_remote_server.http.responses import NO_PRINCIPAL, RequestContext, json_response
+from airflow_remote_server.http.routes import PUBLIC, ROUTES
+from airflow_remote_server.http.routing import split_path
+from airflow_remote_server.http.unavailable import UnavailableApp
+from airflow_remote_server.integrations.release import warn_of_untested_release
+from airflow_remote_server.jobs.audit.entry import AuditNotes
+from airflow_remote_server.jobs.audit.recorder import AuditRecorder
+from airflow_remote_server.jobs.audit.table import AuditTable
+from airflow_remote_server.jobs.factory import make_jobs
+from airflow_remote_server.util.suggestions import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from werkzeug.routing import MapAdapter
+
+    from airflow_remote_server.config.settings import Settings
+
+log = logging.getLogger(__name__)
+
+DEFECT = InternalError("internal error; the webserver's log has the details")
+
+
+def create_app(settings: Settings | None = None) -> Api | UnavailableApp:
+    """Create the application behind the prefix.
+
+    :param settings: the configuration; None to read Airflow's
+    :returns: the API, or an application that responds with 503 if Airflow's configuration cannot be used
+    """
+    if settings is None:
+        try:
+            settings = read_settings()
+        except SettingsError as error:
+            log.error("The REST API answers 503: %s", error)
+            return UnavailableApp()
+        warn_of_untested_release(settings.airflow_release)
+    return Api(settings)
+
+
+class Api:
+    """The API for one configuration.
+
+    :param settings: the configuration
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.base_path = settings.base_path
+        self.body_timeout = settings.body_timeout
+        self.authenticator = Authenticator(settings)
+        self.cors = Cors(settings.cors_origins, enabled=not self.authenticator.open)
+        # With a single token, no other client shares the web worker.
+        self.slots = RequestSlots(settings.max_requests if settings.tokens_file else sys.maxsize)
+        self.jobs = make_jobs(settings)
+        audit = AuditTable(self.jobs, settings.audit_seconds, settings.audit_rows)
+        self.recorder = AuditRecorder(audit)
+        planner = Planner(settings, self.jobs, CommandSource(settings.state_dir, current_fingerprint))
+        dispatcher = CommandDispatcher(planner, self.jobs, settings.max_wait)
+        self.handlers: dict[str, Callable[..., Response]] = {
+            **ServerRoutes(planner, self.authenticator, settings).handlers,
+            **WhoAmIRoutes(planner).handlers,
+            **AuditRoutes(audit).handlers,
+            **CommandRoutes(planner, dispatcher, settings).handlers,
+            **JobRoutes(self.jobs, settings).handlers,
+        }
+        self.map = Map([rule.empty() for rule in ROUTES], strict_slashes=False, merge_slashes=False)
+        self.proxied = None if settings.proxy_fix is None else ProxyFix(self.respond, **settings.proxy_fix)
+
+    def prepare(self) -> None:
+        """Start the fork server ahead of the first command."""
+        self.jobs.prepare()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Respond to a request.
+
+        :param environ: the WSGI environ (PEP 3333)
+        :param start_response: as in PEP 3333
+        """
+        environ = dict(environ)  # leave the wrapped application's environ unchanged
+        if self.proxied is not None and "werkzeug.proxy_fix.orig" not in environ:
+            return self.proxied(environ, start_response)
+        return self.respond(environ, start_response)
+
+    def respond(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Respond to a request, after ProxyFix if Airflow uses it.
+
+        :param environ: the WSGI environ (PEP 3333)
+        :param start_response: as in PEP 3333
+        """
+        split = split_path(environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", ""), self.base_path)
+        if split is not None:
+            environ["SCRIPT_NAME"], environ["PATH_INFO"] = split
+        request = Request(environ)
+        call_time, notes = envelope.now(), AuditNotes()
+        try:
+            response = self.dispatch(request, call_time, notes)
+        except ApiError as error:
+            notes.error = error
+            response = json_response(envelope.failure(call_time, error), error.status, error.headers)
+        except Exception:
+            log.exception("The REST API failed on %s %r", request.method, request.path)
+            notes.error = DEFECT
+            response = json_response(envelope.failure(call_time, DEFECT), DEFECT.status)
+        finally:
+            request.close()
+        self.recorder.record(request, call_time.timestamp(), notes, response)
+        self.cors.add_headers(request, response)
+        return response(environ, start_response)
+
+    def dispatch(self, request: Request, call_time: datetime, notes: AuditNotes) -> Response:
+        """Check a request, and route it.
+
+        :param request: the request
+        :param call_time: when it arrived
+        :param notes: the notes for the audit log
+        :raises ApiError: if it is rejected
+        """
+        check_headers(request.environ)
+        if not request.environ["PATH_INFO"]:
+            return redirect_to_page(request)
+        # Route by the path alone: the Host header may hold anything.
+        adapter = self.map.bind("localhost", path_info=request.path, default_method=request.method)
+        preflight = self.cors.preflight_response(request)
+        if preflight is not None:
+            return preflight
+        try:
+            return self.authenticate_and_route(request, adapter, call_time, notes)
+        except HTTPException as error:
+            raise BadArguments(f"malformed request: {error.description}") from None
+
+    def authenticate_and_route(
+        self, request: Request, adapter: MapAdapter, call_time: datetime, notes: AuditNotes
+    ) -> Response:
+        """Authenticate a request unless its route is public, and call the route's handler.
+
+        :param request: the request
+        :param adapter: matches its path
+        :param call_time: when it arrived
+        :param notes: the notes for the audit log
+        :raises ApiError: if it is rejected
+        """
+        routing_error: HTTPException | None = None
+        values: dict[str, Any] = {}
+        try:
+            notes.route, matched = adapter.match()
+            values = dict(matched)
+        except HTTPException as error:
+            routing_error = error
+        if notes.route in PUBLIC:
+            return self.route(RequestContext(request, call_time, NO_PRINCIPAL, notes), adapter, values)
+        principal = notes.principal = self.authenticator.authenticate(request)
+        context = RequestContext(request, call_time, principal, notes)
+        with ExitStack() as stack:
+            stack.callback(self.slots.take(principal.name))
+            response = self.route(context, adapter, values, routing_error)
+            if response.is_streamed:
+                response.call_on_close(stack.pop_all().close)
+        log.info("%s from %s: %s %s", principal.name, principal.peer, request.path, response.status_code)
+        return response
+
+    def route(
+        self,
+        context: RequestContext,
+        adapter: MapAdapter,
+        values: dict[str, Any],
+        routing_error: HTTPException | None = None,
+    ) -> Response:
+        """Call the handler of a route.
+
+        :param context: the request
+        :param adapter: knows the methods of its path
+        :param values: the variable parts of its path
+        :param routing_error: if no route matches
+        :raises ApiError: if no route matches, or the handler rejects the request
+        """
+        allowed = set(adapter.allowed_methods())
+        if context.request.method == "OPTIONS" and allowed:
+            return Response(status=204, headers={"Allow": ", ".join(sorted({"OPTIONS", *allowed}))})
+        if routing_error is not None:
+            raise no_route(context.request, routing_error)
+        return self.handlers[context.notes.route](context, **values)
+
+
+def redirect_to_page(request: Request) -> Response:
+    """Redirect from the prefix to the page, which needs the trailing slash for its relative links."""
+    query = request.query_string.decode("latin-1")
+    location = request.environ["SCRIPT_NAME"] + "/" + (f"?{query}" if query else "")
+    return Response(status=308, headers={"Location": location})
+
+
+def no_route(request: Request, error: HTTPException) -> ApiError:
+    """Return the error for a path or method that no route has.
+
+    :param request: the request
+    :param error: raised by the routing
+    """
+    methods = getattr(error, "valid_methods", None)
+    if methods:
+        allow = ", ".join(sorted(methods))
+        return MethodNotAllowed(f"method {request.method} is not allowed; use {allow}", {"Allow": allow})
+    hint = did_you_mean(request.path, ["/", "/api", "/api/v1.0/version", "/api/v1.0/health"])
+    return NotFound(f"no such path: {request.path[:200]!r}{hint}")

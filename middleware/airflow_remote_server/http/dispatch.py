@@ -1,0 +1,147 @@
+"""Run the command that a request asks for, and respond as the request prefers."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import nullcontext
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from airflow_remote_server.errors import ApiError
+from airflow_remote_server.http import envelope, job_documents, preferences, streaming
+from airflow_remote_server.http.replies import make_reply
+from airflow_remote_server.http.responses import (
+    Reply,
+    envelope_response,
+    make_envelope,
+    streamed_response,
+    text_response,
+)
+from airflow_remote_server.jobs.models import JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from werkzeug.wrappers import Response
+
+    from airflow_remote_server.catalog.spec import Endpoint, RequestArguments
+    from airflow_remote_server.http.planning import Planner
+    from airflow_remote_server.http.responses import RequestContext
+    from airflow_remote_server.jobs.models import Job
+    from airflow_remote_server.jobs.service import JobService
+
+SERVICE_START_SECONDS = 2.0
+"""The maximum time, in seconds, to wait for the process of a service before responding."""
+
+
+class CommandDispatcher:
+    """Run the commands that requests ask for.
+
+    :param planner: plans the requests
+    :param jobs: the service that runs the commands
+    :param max_wait: the maximum time that a request may wait, in seconds
+    """
+
+    def __init__(self, planner: Planner, jobs: JobService, max_wait: float) -> None:
+        self.planner = planner
+        self.jobs = jobs
+        self.max_wait = max_wait
+
+    def run(
+        self,
+        context: RequestContext,
+        endpoint: Endpoint,
+        arguments: RequestArguments,
+        ignore_unknown: bool = False,
+        reshape: Callable[[Reply], Reply] = lambda reply: reply,
+    ) -> Response:
+        """Run an endpoint's command and respond as the request prefers.
+
+        :param context: the request
+        :param endpoint: the requested endpoint
+        :param arguments: the arguments of the request
+        :param ignore_unknown: drop arguments that the endpoint does not have
+        :param reshape: changes each reply
+        """
+        context.notes.name = endpoint.name
+        try:
+            self.planner.check_peer(endpoint, context.principal)
+            preferred = preferences.read(context.request, self.max_wait)
+            plan = self.planner.plan(endpoint, arguments, ignore_unknown, context.principal.permissions)
+            context.notes.command = plan.title
+            if plan.handler.output is not None:
+                return envelope_response(
+                    context, reshape(Reply({**plan.fields, "output": plan.handler.output}))
+                )
+            job, line = self.planner.submit(plan, context.principal, preferred.key)
+            context.notes.job = job.id
+        except ApiError as error:
+            visible = self.planner.visible_arguments(endpoint, arguments)
+            context.notes.command = context.notes.command or f"{endpoint.name} {json.dumps(visible)}"
+            return envelope_response(context, reshape(Reply({"arguments": visible}, error)))
+
+        def reply_to(job: Job) -> Reply:
+            reply = make_reply(self.jobs, plan, job)
+            reply.fields["job"] = job_documents.brief(job, context.root)
+            reply.fields["files"] = job_documents.files(self.jobs, job, context.root) or None
+            return reshape(reply)
+
+        headers = {"Location": job_documents.url(job, context.root), **preferred.applied_headers}
+        # Starting the command may have taken long already, and the web server's timeout runs from the
+        # beginning of the request.
+        left = max(0.0, self.max_wait - (envelope.now() - context.time).total_seconds())
+        wait = min(preferred.wait, left)
+        with line or nullcontext():
+            if preferred.media != preferences.JSON:
+                seconds = wait if preferred.explicit else left
+                return self.stream(context, job, preferred.media, seconds, reply_to, headers)
+            if plan.request.variant.service and not preferred.explicit:
+                return envelope_response(context, reply_to(self.wait_for_start(job)), headers)
+            return envelope_response(context, reply_to(self.jobs.wait(job, line, wait)), headers)
+
+    def wait_for_start(self, job: Job) -> Job:
+        """Wait until a service has a process, and return its job."""
+        deadline = time.monotonic() + SERVICE_START_SECONDS
+        while job.state is JobState.QUEUED and time.monotonic() < deadline:
+            job = self.jobs.wait(job, None, 0.02)
+        return job
+
+    def stream(
+        self,
+        context: RequestContext,
+        job: Job,
+        media: str,
+        seconds: float,
+        reply_to: Callable[[Job], Reply],
+        headers: dict[str, str],
+    ) -> Response:
+        """Respond with the output of a job while it runs.
+
+        :param context: the request
+        :param job: the job
+        :param media: ``TEXT`` or ``EVENTS``
+        :param seconds: the maximum time to follow the job
+        :param reply_to: returns the reply to the request
+        :param headers: further headers
+        """
+        if media == preferences.EVENTS:
+            body = streaming.stream_events(
+                self.jobs,
+                job,
+                seconds,
+                lambda job: job_documents.full(job, context.root),
+                lambda job: make_envelope(context, reply_to(job)),
+            )
+            return streamed_response(body, preferences.EVENTS, headers)
+        blocks = streaming.stream_text(self.jobs, job, seconds)
+        try:
+            first = next(blocks, b"")
+        except streaming.Unfinished:
+            return envelope_response(context, reply_to(self.jobs.refresh(job)), headers)
+        job = self.jobs.refresh(job)
+        reply = reply_to(job) if job.state.final and not first else Reply()
+        context.notes.error = reply.error
+        if reply.error is not None:  # nothing has been sent yet, so the status can still report the failure
+            return text_response(f"{reply.error.message}\n".encode(), reply.error.status, headers)
+        return streamed_response(chain([first], blocks), "text/plain; charset=utf-8", headers)

@@ -1,0 +1,98 @@
+"""Jobs as JSON documents."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from airflow_remote_server.deploy import requests
+
+if TYPE_CHECKING:
+    from airflow_remote_server.jobs.models import Job
+    from airflow_remote_server.jobs.service import JobService
+
+
+def brief(job: Job, root: str) -> dict[str, Any]:
+    """Return the fields of a job that every envelope has.
+
+    :param job: the job
+    :param root: the path of the API's prefix
+    """
+    document = {"id": job.id, "state": job.state.value, "kind": job.kind, "url": url(job, root)}
+    return document if job.pid is None or job.state.final else {**document, "pid": job.pid}
+
+
+def full(job: Job, root: str) -> dict[str, Any]:
+    """Return all fields of a job; times are in RFC 3339 format.
+
+    :param job: the job
+    :param root: the path of the API's prefix
+    """
+    return {
+        **brief(job, root),
+        "name": job.name,
+        "airflow_cmd": job.command,
+        "arguments": json.loads(job.arguments),
+        "principal": job.principal,
+        "peer": job.peer,
+        "node": job.node.partition("@")[2],
+        "created": rfc3339(job.created),
+        "started": rfc3339(job.started),
+        "ended": rfc3339(job.ended),
+        "exit_code": job.exit_code,
+        "message": job.message,
+        "stdout_bytes": job.stdout_bytes,
+        "stderr_bytes": job.stderr_bytes,
+        "output_url": f"{url(job, root)}/output",
+    }
+
+
+def detailed(jobs: JobService, job: Job, root: str) -> dict[str, Any]:
+    """Return all fields of a job, its files, and the outcome that its own request would report.
+
+    :param jobs: the service that runs the job
+    :param job: the job
+    :param root: the path of the API's prefix
+    """
+    document = full(job, root)
+    if job.state.final:
+        error = jobs.results.failure_of(job)
+        document["http_response_code"] = 200 if error is None else error.status
+        document["error"] = None if error is None else {"type": error.kind, "message": error.message}
+        document["warning"] = jobs.results.outcome_of(job).message or None if error is None else None
+        document.update(requests.read_answer(jobs.spools.spool_of(job), job.name))
+    return {**document, "files": files(jobs, job, root)}
+
+
+def files(jobs: JobService, job: Job, root: str) -> list[dict[str, Any]]:
+    """Return the name, size and URL of each file that a command wrote for its user.
+
+    :param jobs: the service that runs the job
+    :param job: the job
+    :param root: the path of the API's prefix
+    """
+    return [
+        {"name": name, "size": size, "url": f"{url(job, root)}/files/{quote(name)}"}
+        for name, size in jobs.spools.spool_of(job).files()
+    ]
+
+
+def url(job: Job, root: str) -> str:
+    """Return the path of a job.
+
+    :param job: the job
+    :param root: the path of the API's prefix
+    """
+    return f"{root}/api/v1.0/jobs/{job.id}"
+
+
+def rfc3339(seconds: float | None) -> str | None:
+    """Return a time in RFC 3339 format; None for None.
+
+    :param seconds: since the epoch
+    """
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")

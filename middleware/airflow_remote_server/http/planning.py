@@ -1,0 +1,240 @@
+"""Plan a request: from an endpoint and its arguments to a job."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import importlib.util
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_remote_server.auth.authenticator import SETUP_HINT
+from airflow_remote_server.auth.permissions import UNRESTRICTED
+from airflow_remote_server.catalog.argv import build_audit_argv, mask_values
+from airflow_remote_server.catalog.classic import classic_endpoints
+from airflow_remote_server.catalog.live import CatalogLoader
+from airflow_remote_server.catalog.policy import Policy
+from airflow_remote_server.catalog.validation import Validator
+from airflow_remote_server.catalog.variants import choose_variant
+from airflow_remote_server.errors import NotFound, NotInThisAirflow, Refused
+from airflow_remote_server.execution.spool import Command
+from airflow_remote_server.http.handlers import EndpointHandler, ValidatedRequest, make_handlers
+from airflow_remote_server.http.permitted_catalog import PermittedCatalogs
+from airflow_remote_server.jobs.models import JobRequest
+from airflow_remote_server.jobs.store import DuplicateKey
+from airflow_remote_server.jobs.transfers import prepare_downloads, save_uploads
+from airflow_remote_server.util.masking import MASK, redact_text
+from airflow_remote_server.util.suggestions import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from airflow_remote_server.auth.authenticator import Principal
+    from airflow_remote_server.auth.permissions import Permissions
+    from airflow_remote_server.catalog.source import CommandSource
+    from airflow_remote_server.catalog.spec import Endpoint, RequestArguments
+    from airflow_remote_server.config.settings import Settings
+    from airflow_remote_server.execution.client import CompletionChannel
+    from airflow_remote_server.jobs.models import Job
+    from airflow_remote_server.jobs.service import JobService
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A validated request and how to carry it out.
+
+    :param request: the validated request
+    :param handler: the handler of its kind of endpoint
+    :param title: the command line as it may be shown
+    :param arguments: the arguments as they may be shown
+    """
+
+    request: ValidatedRequest
+    handler: EndpointHandler
+    title: str
+    arguments: dict[str, Any]
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of every reply."""
+        return {"airflow_cmd": self.title, "arguments": self.arguments}
+
+
+class Planner:
+    """Plan requests for the endpoints of the installed Airflow.
+
+    :param settings: the configuration
+    :param jobs: the service that runs the commands
+    :param source: describes the commands of the installed Airflow
+    """
+
+    def __init__(self, settings: Settings, jobs: JobService, source: CommandSource) -> None:
+        self.settings = settings
+        self.jobs = jobs
+        self.endpoints = classic_endpoints(settings.airflow_release)
+        self._names = {
+            name: endpoint
+            for endpoint in self.endpoints.values()
+            for name in (endpoint.name, *endpoint.aliases)
+        }
+        self.classic = classic_names(self.endpoints.values())
+        self.policy = Policy(settings.allow_commands, settings.deny_commands, self.classic)
+        self.live = PermittedCatalogs(CatalogLoader(source, self.policy), self.classic)
+        self._handlers = make_handlers(settings)
+
+    def find(self, name: str) -> Endpoint:
+        """Return a classic endpoint.
+
+        :param name: the endpoint's name or an alias
+        :raises NotFound: naming the nearest endpoint
+        """
+        endpoint = self._names.get(name)
+        if endpoint is None:
+            raise NotFound(f"no such endpoint: {name[:80]!r}{did_you_mean(name, self._names)}")
+        return endpoint
+
+    def visible_arguments(self, endpoint: Endpoint, arguments: RequestArguments) -> dict[str, Any]:
+        """Return the arguments of a rejected request that are known not to be secret.
+
+        :param endpoint: the requested endpoint
+        :param arguments: the arguments of the request, not validated
+        """
+        table = [argument for variant in endpoint.variants for argument in variant.arguments]
+        secret = {argument.name for argument in table if argument.secret}
+        known = {name for argument in table for name in (argument.name, *argument.aliases)}
+        known |= {variant.name for variant in endpoint.variants if variant.name} | {"cmd"}
+        first = {name: values[0] for name, values in arguments.items()}
+        return {
+            name: MASK if name in secret else redact_text(value, self.settings.sensitive_names)
+            for name, value in first.items()
+            if name in known and isinstance(value, (str, bool, int))
+        }
+
+    def check_peer(self, endpoint: Endpoint, principal: Principal) -> None:
+        """Check that a client without a token may use an endpoint.
+
+        :param endpoint: the requested endpoint
+        :param principal: the client
+        :raises Refused: explaining how to open the endpoint
+        """
+        if endpoint.trusted_only and not principal.trusted:
+            raise Refused(
+                f"Refused: without a token {endpoint.name} is open to this machine only; {SETUP_HINT}",
+                layer="peer",
+            )
+
+    def plan(
+        self,
+        endpoint: Endpoint,
+        arguments: RequestArguments,
+        ignore_unknown: bool,
+        permissions: Permissions = UNRESTRICTED,
+    ) -> Plan:
+        """Validate a request and plan how to carry it out.
+
+        :param endpoint: the requested endpoint
+        :param arguments: the arguments of the request
+        :param ignore_unknown: drop arguments that the endpoint does not have
+        :param permissions: the permissions of the principal
+        :raises ApiError: if the request is rejected
+        """
+        self.check_available(endpoint)
+        variant, arguments = choose_variant(endpoint, arguments)
+        command = " ".join(variant.command)
+        permissions.check(variant, endpoint.name, self.classic.get(command, ()))
+        self.policy.check(command, endpoint.name)
+        values, uploads = Validator(variant, self.settings).validate(arguments, ignore_unknown)
+        permissions.check_dags(variant, values)
+        request = ValidatedRequest(endpoint, variant, values, uploads)
+        visible = mask_values(variant, values, self.settings.sensitive_names)
+        handler = self._handlers[endpoint.handler]
+        filenames = {name: file.filename for name, file in uploads.items()}
+        return Plan(request, handler, handler.title(request, visible), {**visible, **filenames})
+
+    def submit(
+        self, plan: Plan, principal: Principal, key: str | None
+    ) -> tuple[Job, CompletionChannel | None]:
+        """Make a job of a plan and start it.
+
+        :param plan: a plan from ``plan``
+        :param principal: the client
+        :param key: the request's Idempotency-Key
+        :returns: the job, or that of the first request with the same key; and a channel that reports its end
+        :raises ApiError: if it cannot be run
+        """
+        request, variant = plan.request, plan.request.variant
+        job_request = JobRequest(
+            request.endpoint.name,
+            json.dumps(plan.arguments),
+            principal.name,
+            principal.peer,
+            key,
+            digest(request, principal.key) if key else "",
+        )
+        try:
+            job = self.jobs.create(job_request, plan.title, variant.service)
+        except DuplicateKey as duplicate:
+            self.jobs.spools.require_local(duplicate.job)
+            return duplicate.job, None
+        try:
+            folder = self.jobs.spools.spool_of(job).path
+            uploads = save_uploads(request.uploads, folder)
+            downloads = prepare_downloads(variant, request.values, folder)
+            values = {**request.values, **uploads, **downloads}
+            argv = plan.handler.argv(request, values)
+        except OSError as error:
+            self.jobs.discard(job)
+            raise self.jobs.spools.unwritable(error) from error
+        command = Command(
+            variant.program,
+            tuple(argv),
+            plan.title,
+            variant.service,
+            tuple(build_audit_argv(variant, mask_values(variant, values, self.settings.sensitive_names))),
+            principal.name,
+        )
+        return job, self.jobs.start(job, command)
+
+    def check_available(self, endpoint: Endpoint) -> None:
+        """Check that the installed Airflow has an endpoint's command.
+
+        :raises NotInThisAirflow: naming the nearest command, or the package to install
+        """
+        if endpoint.absent:
+            raise NotInThisAirflow(endpoint.absent)
+        if not endpoint.provider:
+            return
+        command = " ".join(endpoint.variants[0].command)
+        if importlib.util.find_spec("airflow.providers.celery") is None:
+            raise NotInThisAirflow(f"`{command}` needs the provider: pip install {endpoint.provider}")
+        if self.settings.airflow_major < 3 and "celery" not in self.settings.executor.lower():
+            raise NotInThisAirflow(f"Airflow 2 has `{command}` only when [core] executor is a Celery one")
+
+
+def classic_names(endpoints: Iterable[Endpoint]) -> dict[str, tuple[str, ...]]:
+    """Return the names of the classic endpoints that run a command, by the command's words.
+
+    :param endpoints: the classic endpoints
+    """
+    names: dict[str, tuple[str, ...]] = {}
+    for endpoint in endpoints:
+        for command in dict.fromkeys(" ".join(variant.command) for variant in endpoint.variants):
+            names[command] = (*names.get(command, ()), endpoint.name, *endpoint.aliases)
+    return names
+
+
+def digest(request: ValidatedRequest, key: bytes) -> str:
+    """Return a digest that is the same for equal requests.
+
+    It is keyed because it is stored, and the values may be secret.
+
+    :param request: the request
+    :param key: the secret key of the principal
+    """
+    content: list[Any] = [request.endpoint.name, request.variant.name, request.values]
+    for name, upload in sorted(request.uploads.items()):
+        upload_digest = hashlib.sha256(upload.stream.read()).hexdigest()
+        upload.stream.seek(0)
+        content.append([name, upload.filename, upload_digest])
+    return hmac.new(key, json.dumps(content, sort_keys=True).encode(), "sha256").hexdigest()

@@ -1,0 +1,157 @@
+"""The routes of jobs: list, show, read output, download files, stop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_remote_server.errors import BadArguments, NotFound
+from airflow_remote_server.execution.spool import FILES
+from airflow_remote_server.http import arguments, job_documents, preferences
+from airflow_remote_server.http.parameters import Parameters
+from airflow_remote_server.http.resources.job_output import OutputRange, read_output
+from airflow_remote_server.http.responses import file_response, json_response, text_response
+from airflow_remote_server.jobs.models import ACTIVE, JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from werkzeug.wrappers import Response
+
+    from airflow_remote_server.config.settings import Settings
+    from airflow_remote_server.http.responses import RequestContext
+    from airflow_remote_server.jobs.models import Job
+    from airflow_remote_server.jobs.service import JobService
+
+STOP_SECONDS = 2.0
+"""The maximum time, in seconds, from a signal to the recorded end of a job."""
+
+
+class JobRoutes:
+    """Serve the routes of jobs.
+
+    :param jobs: the service that runs the jobs
+    :param settings: limits
+    """
+
+    def __init__(self, jobs: JobService, settings: Settings) -> None:
+        self.jobs = jobs
+        self.settings = settings
+
+    @property
+    def handlers(self) -> dict[str, Callable[..., Response]]:
+        """Return the handlers by the endpoint of their routes."""
+        return {
+            "jobs": self.list_jobs,
+            "job": self.show,
+            "output": self.read_output,
+            "file": self.download,
+            "stop": self.stop,
+        }
+
+    def list_jobs(self, context: RequestContext) -> Response:
+        """Serve ``GET /api/v1.0/jobs``.
+
+        :raises BadArguments: if a parameter is invalid
+        """
+        parameters = Parameters(arguments.read_query(context.request))
+        states = _states(parameters.text("state"))
+        limit = parameters.page_size()
+        command, before = parameters.text("command"), parameters.text("before")
+        principal, visible = parameters.text("principal"), visible_principal(context)
+        parameters.reject_unknown()
+        if visible is not None and principal not in (None, visible):
+            return json_response({"jobs": [], "next": None}, 200)
+        # The store does not know whether an unfinished job has started: only the job's spool tells.
+        stored = states.union(ACTIVE) if states.intersection(ACTIVE) else states
+        jobs = self.jobs.find(
+            limit + 1, states=stored, command=command, principal=visible or principal, before=before
+        )
+        page = [
+            job_documents.full(job, context.root) for job in jobs[:limit] if not states or job.state in states
+        ]
+        following = jobs[limit - 1].id if len(jobs) > limit else None
+        return json_response({"jobs": page, "next": following}, 200)
+
+    def show(self, context: RequestContext, job_id: str) -> Response:
+        """Serve ``GET /api/v1.0/jobs/ID``.
+
+        :raises NotFound: if there is no such job
+        """
+        job = self.get(context, job_id)
+        return json_response(job_documents.detailed(self.jobs, job, context.root), 200)
+
+    def read_output(self, context: RequestContext, job_id: str) -> Response:
+        """Serve ``GET /api/v1.0/jobs/ID/output``.
+
+        :raises BadArguments: if a parameter is invalid
+        :raises NotFound: if there is no such job
+        :raises Conflict: if another machine has the job's spool
+        """
+        max_wait = self.settings.max_wait
+        media = preferences.read(context.request, max_wait).media
+        parameters = Parameters(arguments.read_query(context.request))
+        part = OutputRange.from_parameters(parameters, max_wait)
+        job = self.get(context, job_id)
+        self.jobs.spools.require_local(job)
+        body, next_offset = read_output(self.jobs, job, part, media)
+        headers = {"Airflow-Remote-Next-Offset": str(next_offset)}
+        if isinstance(body, bytes):
+            return text_response(body, 200, headers)
+        return json_response(body, 200, headers)
+
+    def download(self, context: RequestContext, job_id: str, name: str) -> Response:
+        """Serve ``GET /api/v1.0/jobs/ID/files/NAME``.
+
+        :raises NotFound: if there is no such job, or it has no such file
+        :raises Conflict: if another machine has the job's spool
+        """
+        job = self.get(context, job_id)
+        self.jobs.spools.require_local(job)
+        folder = self.jobs.spools.spool_of(job)
+        # Accept only names that a walk through the spool finds: no name leads out of it.
+        if name not in {existing for existing, _ in folder.files()}:
+            raise NotFound(f"job {job.id} has no file {name[:80]!r}")
+        return file_response(context.request, folder.path / FILES / name)
+
+    def stop(self, context: RequestContext, job_id: str) -> Response:
+        """Serve ``POST /api/v1.0/jobs/ID/stop``.
+
+        :raises BadArguments: if a parameter is invalid
+        :raises NotFound: if there is no such job
+        :raises Conflict: if another machine has the job's spool
+        """
+        settings = self.settings
+        query, body = arguments.read(context.request, settings.max_body_bytes, settings.body_timeout)
+        parameters = Parameters(arguments.merge(query, body))
+        force = parameters.flag("force")
+        parameters.reject_unknown()
+        wait = preferences.read(context.request, settings.max_wait).wait
+        context.notes.name, context.notes.job = "stop", job_id
+        job = self.get(context, job_id)
+        context.notes.command = job.command
+        if not job.state.final:
+            self.jobs.stop(job, force)
+            job = self.jobs.wait(job, None, min(wait, settings.stop_grace + STOP_SECONDS))
+        status = 200 if job.state.final else 202
+        return json_response(job_documents.full(job, context.root), status)
+
+    def get(self, context: RequestContext, job_id: str) -> Job:
+        """Return a job that a principal may see.
+
+        :raises NotFound: if there is no such job
+        """
+        return self.jobs.get(job_id, visible_principal(context))
+
+
+def visible_principal(context: RequestContext) -> str | None:
+    """Return the principal whose jobs a request may see; None for the jobs of all."""
+    return None if context.principal.permissions.unrestricted else context.principal.name
+
+
+def _states(text: str | None) -> set[JobState]:
+    words = [word for word in (text or "").split(",") if word]
+    known = [state.value for state in JobState]
+    unknown = next((word for word in words if word not in known), None)
+    if unknown is not None:
+        raise BadArguments(f"'state' must be one or more of {', '.join(known)}, not {unknown[:40]!r}")
+    return {JobState(word) for word in words}

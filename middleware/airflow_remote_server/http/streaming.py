@@ -1,0 +1,140 @@
+"""Send a command's output while it runs: as plain text or as events."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from airflow_remote_server.execution.spool import EXIT, STDERR, STDOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from airflow_remote_server.jobs.models import Job
+    from airflow_remote_server.jobs.service import JobService
+
+POLL_SECONDS = 0.02
+BLOCK = 1 << 16
+ALIVE_SECONDS = 15.0
+"""Interval of the events that keep the stream of a silent command open: proxies close idle connections."""
+
+REFRESH_SECONDS = 1.0
+"""Interval at which a job is checked for an end that its spool does not show."""
+
+
+class Unfinished(Exception):
+    """Raised if a plain-text stream has to end before its command does.
+
+    The web server then closes the connection without completing the body (RFC 9112, 8), so that a client does
+    not mistake a part of the output for all of it.
+    """
+
+
+class OutputFollower:
+    """Follow what a job prints.
+
+    :param jobs: the service that runs the job
+    :param job: the job
+    :param streams: ``stdout``, ``stderr`` or both
+    :param seconds: the maximum time to follow a running job
+    """
+
+    def __init__(self, jobs: JobService, job: Job, streams: tuple[str, ...], seconds: float) -> None:
+        self._jobs = jobs
+        self._job = job
+        self._folder = jobs.spools.spool_of(job)
+        self._seconds = seconds
+        self._offsets = dict.fromkeys(streams, 0)
+
+    def follow(self) -> Iterator[tuple[str, bytes]]:
+        """Yield pairs of a stream's name and new output; ("", b"") as a sign of life in between.
+
+        :raises Unfinished: if the time is over before the job has ended
+        """
+        last_yield = last_refresh = time.monotonic()
+        deadline = last_yield + self._seconds
+        while True:
+            ended = self._job.state.final or self._folder.has(EXIT)
+            silent = True
+            for stream, data in self._read_new(ended):
+                silent, last_yield = False, time.monotonic()
+                yield stream, data
+            now = time.monotonic()
+            if not ended and now >= deadline:  # checked even if the command never stops printing
+                raise Unfinished(f"job {self._job.id} is still running")
+            if not silent:
+                continue
+            if ended:
+                return
+            if now >= last_yield + ALIVE_SECONDS:
+                last_yield = now
+                yield "", b""
+            if now >= last_refresh + REFRESH_SECONDS:
+                last_refresh, self._job = now, self._jobs.refresh(self._job)
+            time.sleep(POLL_SECONDS)
+
+    def _read_new(self, ended: bool) -> Iterator[tuple[str, bytes]]:
+        """Yield at most one block of new output of each stream."""
+        offsets = self._offsets
+        for stream in offsets:
+            if self._folder.size(stream) < offsets[stream]:
+                offsets[stream] = 0  # a service's output was truncated
+            if self._folder.size(stream) > offsets[stream] or ended:
+                data = self._jobs.spools.read_output(self._job, stream, offsets[stream], BLOCK)
+                offsets[stream] += len(data)
+                if data:
+                    yield stream, data
+
+
+def stream_text(jobs: JobService, job: Job, seconds: float) -> Iterator[bytes]:
+    """Yield a job's stdout.
+
+    :raises Unfinished: if the time is over before the command has ended
+    """
+    for stream, data in OutputFollower(jobs, job, (STDOUT,), seconds).follow():
+        if stream:
+            yield data
+
+
+def stream_events(
+    jobs: JobService,
+    job: Job,
+    seconds: float,
+    document: Callable[[Job], dict[str, Any]],
+    envelope: Callable[[Job], dict[str, Any]],
+) -> Iterator[bytes]:
+    """Yield the events of a job as lines of JSON.
+
+    The events are ``started`` with the job, ``output`` with stream and data, ``alive`` while nothing is
+    printed, and last ``finished`` with the envelope, or ``unfinished`` with the job if the time is over.
+
+    :param jobs: the service that runs the job
+    :param job: the job
+    :param seconds: the maximum time to follow it
+    :param document: returns the job as a resource
+    :param envelope: returns the envelope that a request without a stream would get
+    """
+    yield _event("started", job=document(job))
+    decoders = {name: codecs.getincrementaldecoder("utf-8")("replace") for name in (STDOUT, STDERR)}
+    try:
+        for stream, data in OutputFollower(jobs, job, tuple(decoders), seconds).follow():
+            text = decoders[stream].decode(data) if stream else ""
+            if text:
+                yield _event("output", stream=stream, data=text)
+            elif not stream:
+                yield _event("alive")
+    except Unfinished:
+        yield _event("unfinished", job=document(jobs.refresh(job)))
+        return
+    for stream, decoder in decoders.items():
+        rest = decoder.decode(b"", final=True)
+        if rest:
+            yield _event("output", stream=stream, data=rest)
+    yield _event("finished", envelope=envelope(jobs.refresh(job)))
+
+
+def _event(name: str, **fields: Any) -> bytes:
+    line = json.dumps({"event": name, **fields}, ensure_ascii=False)
+    return line.encode("utf-8", "backslashreplace") + b"\n"

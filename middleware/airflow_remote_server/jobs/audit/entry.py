@@ -1,0 +1,66 @@
+"""An entry of the audit log, and the notes that are taken for it while a request is served."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from airflow_remote_server.auth.authenticator import Principal
+from airflow_remote_server.errors import ApiError
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """A request in the audit log.
+
+    :param id: sorts by time
+    :param time: when the request arrived, in seconds since the epoch
+    :param principal: name of the principal; "" if unauthenticated
+    :param role: the principal's role
+    :param peer: the address that the request came from
+    :param method: the HTTP method
+    :param path: the path, without the query
+    :param name: name of the endpoint; ``stop`` for a request to stop a job
+    :param command: the command line, or the arguments of a rejected request, secrets masked
+    :param status: the HTTP status
+    :param result: ``done``, ``running``, ``failed`` (of the command), ``refused``, ``invalid`` or ``error``
+    :param layer: the rule that refused it: ``token``, ``role``, ``DAG``, ``policy``, ...; "" if none did
+    :param message: the error, in one line; "" if it succeeded
+    :param seconds: until it was answered
+    :param job: the id of its job; "" if it has none
+    """
+
+    id: str
+    time: float
+    principal: str
+    role: str
+    peer: str
+    method: str
+    path: str
+    name: str
+    command: str
+    status: int
+    result: str
+    layer: str
+    message: str
+    seconds: float
+    job: str
+
+
+@dataclass
+class AuditNotes:
+    """Facts about a request that are collected for the audit log while it is served.
+
+    :param route: the route that serves it; "" if no route matches
+    :param principal: the principal; None if unauthenticated
+    :param name: name of the endpoint
+    :param command: the command line, secrets masked
+    :param job: the id of its job
+    :param error: the error of its response; None if it has none
+    """
+
+    route: str = ""
+    principal: Principal | None = None
+    name: str = ""
+    command: str = ""
+    job: str = ""
+    error: ApiError | None = None

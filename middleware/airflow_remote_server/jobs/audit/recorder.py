@@ -1,0 +1,186 @@
+"""Record requests in the audit log: as a line of JSON in the log, and as a row in the job store's database.
+
+A request never waits long for this, and never fails because of it: if the row cannot be written, the line in
+the log remains.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import threading
+import time
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from airflow_remote_server.errors import ApiError, Unavailable
+from airflow_remote_server.jobs.audit.entry import AuditEntry
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Request, Response
+
+    from airflow_remote_server.jobs.audit.entry import AuditNotes
+    from airflow_remote_server.jobs.audit.table import AuditTable
+
+log = logging.getLogger("airflow_remote_server.audit")
+"""Receives the lines of JSON. Python's logging configuration can send them to a file of their own."""
+
+PRUNE_WRITES, PRUNE_SECONDS = 200, 60.0
+"""How often expired rows are deleted: after this many writes, or after this time."""
+
+PAUSE_SECONDS = 10.0
+"""How long no row is written after a write has failed."""
+
+UNAUTHENTICATED_BURST, UNAUTHENTICATED_PER_SECOND = 50, 5.0
+"""Refused requests of unauthenticated clients that are recorded; the others are only counted."""
+
+REFUSALS = frozenset({401, 403, 408, 429, 431})
+LONGEST_PATH = 300
+
+
+class TokenBucket:
+    """A rate limit: a bucket of tokens that fills up at a constant rate. Not thread-safe.
+
+    :param burst: tokens in a full bucket
+    :param per_second: tokens added per second
+    """
+
+    def __init__(self, burst: float, per_second: float) -> None:
+        self.burst = burst
+        self.per_second = per_second
+        self._tokens = burst
+        self._updated = time.monotonic()
+
+    def take(self) -> bool:
+        """Take a token, and return whether there was one."""
+        now = time.monotonic()
+        tokens = self._tokens + (now - self._updated) * self.per_second
+        self._tokens, self._updated = min(self.burst, tokens), now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+class AuditRecorder:
+    """Records the requests of one web worker.
+
+    :param table: the table for the rows
+    """
+
+    def __init__(self, table: AuditTable) -> None:
+        self.table = table
+        self._lock = threading.Lock()
+        self._paused_until = 0.0
+        self._written = 0
+        self._pruned = 0.0
+        self._unauthenticated = TokenBucket(UNAUTHENTICATED_BURST, UNAUTHENTICATED_PER_SECOND)
+        self._skipped = 0
+
+    def record(self, request: Request, began: float, notes: AuditNotes, response: Response) -> None:
+        """Record a request if it ran something or was refused. Raise nothing.
+
+        :param request: the request
+        :param began: when it arrived, in seconds since the epoch
+        :param notes: what was collected while it was served
+        :param response: the response to it
+        """
+        if not is_recorded(notes, response.status_code):
+            return
+        try:
+            entry = make_entry(request, began, notes, response)
+            if notes.principal is None:
+                with self._lock:
+                    if not self._unauthenticated.take():
+                        self._skipped += 1
+                        return
+                    skipped, self._skipped = self._skipped, 0
+                if skipped:
+                    entry = replace(entry, message=f"{entry.message} (and {skipped} more were refused)")
+            log.info("%s", json.dumps(asdict(entry)))
+            self._write(entry)
+        except Exception:
+            log.exception("A request could not be recorded in the audit log")
+
+    def _write(self, entry: AuditEntry) -> None:
+        now = time.monotonic()
+        if now < self._paused_until:
+            return
+        try:
+            self.table.add(entry)
+            with self._lock:
+                self._written += 1
+                due = self._written % PRUNE_WRITES == 1 or now >= self._pruned + PRUNE_SECONDS
+                if due:
+                    self._pruned = now
+            if due:
+                self.table.prune()
+        except Unavailable:
+            self._paused_until = time.monotonic() + PAUSE_SECONDS
+            log.warning("For the next %g s, audit entries are written to this log only", PAUSE_SECONDS)
+
+
+def is_recorded(notes: AuditNotes, status: int) -> bool:
+    """Return whether a request belongs in the audit log: it ran something, or was refused.
+
+    :param notes: what was collected while it was served
+    :param status: the HTTP status of its response
+    """
+    if status in REFUSALS:
+        return True
+    return bool(notes.name) if notes.principal is not None else notes.error is not None
+
+
+def make_entry(request: Request, began: float, notes: AuditNotes, response: Response) -> AuditEntry:
+    """Return the entry of a request.
+
+    :param request: the request
+    :param began: when it arrived, in seconds since the epoch
+    :param notes: what was collected while it was served
+    :param response: the response to it
+    """
+    principal, error, status = notes.principal, notes.error, response.status_code
+    result = result_of(status, response.is_streamed)
+    message = ""
+    if error is not None and result != "failed":
+        message = str(getattr(error, "reason", "") or error.message)
+    return AuditEntry(
+        id=f"{time.time_ns() // 1000:014x}{secrets.token_hex(5)}",
+        time=began,
+        principal="" if principal is None else principal.name,
+        role="" if principal is None else principal.permissions.role.name,
+        peer=request.remote_addr or "",
+        method=request.method,
+        path=request.path[:LONGEST_PATH],
+        name=notes.name,
+        command=notes.command,
+        status=status,
+        result=result,
+        layer=layer_of(error),
+        message=message,
+        seconds=round(max(0.0, time.time() - began), 3),
+        job=notes.job,
+    )
+
+
+def result_of(status: int, streamed: bool) -> str:
+    """Return the result of a request in one word.
+
+    :param status: the HTTP status
+    :param streamed: whether the body of the response is still being sent
+    """
+    if status < 300:
+        return "running" if streamed or status == 202 else "done"
+    if status in REFUSALS:
+        return "refused"
+    if status == 422:
+        return "failed"
+    return "error" if status >= 500 and status != 501 else "invalid"
+
+
+def layer_of(error: ApiError | None) -> str:
+    """Return which rule refused a request, or "" if it was not refused."""
+    if error is None or error.status not in REFUSALS:
+        return ""
+    return error.layer or "limit"

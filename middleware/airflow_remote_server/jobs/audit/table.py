@@ -1,0 +1,137 @@
+"""The table of the audit log, in the database of the job store."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, column, delete, or_, select, table
+
+from airflow_remote_server.jobs.audit.entry import AuditEntry
+from airflow_remote_server.jobs.engine import BUSY_SECONDS
+from airflow_remote_server.jobs.sql import matches_command, storable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from sqlalchemy.engine import Connection
+
+    from airflow_remote_server.jobs.service import JobService
+
+    T = TypeVar("T")
+
+COLUMNS = [field.name for field in fields(AuditEntry)]
+AUDIT = table("airflow_remote_audit", *[column(name) for name in COLUMNS])
+
+LOCK_SECONDS = 1.0
+"""How long a request waits for a locked table."""
+
+UNAUTHENTICATED_SHARE = 10
+"""One row in this many may come from unauthenticated clients, so that they cannot displace the others."""
+
+PRUNE_ROWS = 1000
+"""The maximum number of rows that are deleted at once, for each of the two reasons."""
+
+DELETE_ROWS = 500
+"""The maximum number of ids in one statement."""
+
+LONGEST = {"principal": 100, "role": 100, "peer": 100, "method": 20, "path": 300, "name": 100, "layer": 20}
+LONGEST |= {"message": 1000, "job": 40, "command": 60_000}
+"""The maximum number of characters of a column."""
+
+EXACT = ("principal", "peer", "result", "layer", "job")
+"""Columns that can be filtered by their exact value."""
+
+
+class AuditTable:
+    """The rows of the audit log.
+
+    :param jobs: the jobs, whose database holds the table
+    :param keep_seconds: how long rows are kept
+    :param keep: number of rows that are kept
+    """
+
+    def __init__(self, jobs: JobService, keep_seconds: float, keep: int) -> None:
+        self.jobs = jobs
+        self.keep_seconds = keep_seconds
+        self.keep = keep
+
+    def add(self, entry: AuditEntry) -> None:
+        """Add an entry, unless the table stays locked for too long.
+
+        :raises Unavailable: if it could not be written
+        """
+        row = {name: storable(value, LONGEST.get(name)) for name, value in asdict(entry).items()}
+
+        def insert(connection: Connection) -> None:
+            dialect = connection.dialect.name
+            if dialect == "postgresql":
+                connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(LOCK_SECONDS * 1000)}")
+            elif dialect == "mysql":
+                connection.exec_driver_sql(f"SET SESSION innodb_lock_wait_timeout = {int(LOCK_SECONDS)}")
+            elif dialect == "sqlite":
+                connection.exec_driver_sql(f"PRAGMA busy_timeout={int(LOCK_SECONDS * 1000)}")
+            try:
+                connection.execute(AUDIT.insert().values(**row))
+            finally:
+                if dialect == "sqlite":
+                    connection.exec_driver_sql(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")
+                elif dialect == "mysql":
+                    connection.exec_driver_sql("SET SESSION innodb_lock_wait_timeout = DEFAULT")
+
+        self._run(insert, retry_for=0.0)
+
+    def find(
+        self, limit: int, before: str | None = None, command: str | None = None, **exact: str | None
+    ) -> list[AuditEntry]:
+        """Return entries, newest first.
+
+        :param limit: the maximum number of entries
+        :param before: only entries older than the one with this id
+        :param command: only entries with this endpoint name or command-line prefix; ``*`` matches any text
+        :param exact: values of ``EXACT`` columns; None for any
+        :raises Unavailable: if the database cannot be used
+        """
+        query = select(AUDIT).order_by(AUDIT.c.id.desc()).limit(limit)
+        conditions: list[Any] = [AUDIT.c[name] == value for name, value in exact.items() if value is not None]
+        if before is not None:
+            conditions.append(AUDIT.c.id < before)
+        if command is not None:
+            conditions.append(or_(*matches_command(AUDIT.c.name, AUDIT.c.command, command)))
+        query = query.where(and_(*conditions)) if conditions else query
+        rows = self._run(lambda connection: connection.execute(query).fetchall())
+        return [AuditEntry(**dict(zip(COLUMNS, row, strict=True))) for row in rows]
+
+    def prune(self) -> None:
+        """Delete expired rows, and the oldest rows above the maximum number.
+
+        :raises Unavailable: if the database cannot be used
+        """
+        oldest = time.time() - self.keep_seconds
+        limits = (
+            (AUDIT.c.principal != "", self.keep),
+            (AUDIT.c.principal == "", max(1, self.keep // UNAUTHENTICATED_SHARE)),
+        )
+        queries = [select(AUDIT.c.id).where(AUDIT.c.time < oldest).limit(PRUNE_ROWS)]
+        for condition, keep in limits:
+            newest_first = select(AUDIT.c.id).where(condition).order_by(AUDIT.c.id.desc())
+            queries.append(newest_first.offset(keep).limit(PRUNE_ROWS))
+
+        def delete_expired(connection: Connection) -> None:
+            ids = sorted({row[0] for query in queries for row in connection.execute(query)})
+            for start in range(0, len(ids), DELETE_ROWS):
+                batch = ids[start : start + DELETE_ROWS]
+                connection.execute(delete(AUDIT).where(AUDIT.c.id.in_(batch)))
+
+        self._run(delete_expired, retry_for=0.0)
+
+    def _run(self, work: Callable[[Connection], T], **options: float) -> T:
+        """Run a transaction in the job store, whose database may be in the state directory.
+
+        :param work: the same as in ``JobStore.run_transaction``, like the options
+        :raises Unavailable: if the database or the state directory cannot be used
+        """
+        self.jobs.spools.ensure_state_dir()
+        return self.jobs.store.run_transaction(work, **options)

@@ -1,0 +1,27 @@
+"""Assemble the job service from the settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy.engine import URL
+
+from airflow_remote_server.execution.client import ForkServerClient
+from airflow_remote_server.execution.cold_start import ColdStarter
+from airflow_remote_server.execution.fingerprint import current_fingerprint
+from airflow_remote_server.jobs.service import JobService
+from airflow_remote_server.jobs.spools import JobSpools
+from airflow_remote_server.jobs.store import JobStore
+
+if TYPE_CHECKING:
+    from airflow_remote_server.config.settings import Settings
+
+
+def make_jobs(settings: Settings) -> JobService:
+    """Return the job service of a configuration."""
+    state_dir = settings.state_dir
+    launcher = ForkServerClient(
+        state_dir / "host", current_fingerprint, ColdStarter(state_dir, settings.max_running)
+    )
+    url = settings.jobs_url or URL.create("sqlite", database=str(state_dir / "jobs.db"))
+    return JobService(settings, JobStore(url), JobSpools(state_dir), launcher)

@@ -1,0 +1,102 @@
+"""A job and its states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class JobState(str, Enum):
+    """The state of a job. All but the first two are final."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    TIMED_OUT = "timed_out"
+    LOST = "lost"
+
+    @property
+    def final(self) -> bool:
+        """Return whether the state can no longer change."""
+        return self not in ACTIVE
+
+
+ACTIVE = (JobState.QUEUED, JobState.RUNNING)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A row of the job store.
+
+    :param id: sorts by time; cannot be guessed
+    :param kind: ``command`` or ``service``
+    :param state: the state when the row was read
+    :param node: the state directory and machine that have its spool, ``ID@HOST``
+    :param principal: name of the principal that requested it
+    :param peer: the address that the request came from
+    :param name: name of the endpoint
+    :param command: the command line, shell-quoted, secrets masked
+    :param arguments: as JSON, secrets masked
+    :param created: seconds since the epoch, as all times
+    :param key: the request's Idempotency-Key; None if it had none
+    :param digest: is equal for equal requests; "" without a key
+    :param started: None if it has not started
+    :param ended: None if it has not ended
+    :param exit_code: negative signal number if a signal ended it; None if there is none
+    :param message: the error, in one line
+    :param stdout_bytes: size of its stdout
+    :param stderr_bytes: size of its stderr
+    :param pid: its process id
+    """
+
+    id: str
+    kind: str
+    state: JobState
+    node: str
+    principal: str
+    peer: str
+    name: str
+    command: str
+    arguments: str
+    created: float
+    key: str | None = None
+    digest: str = ""
+    started: float | None = None
+    ended: float | None = None
+    exit_code: int | None = None
+    message: str = ""
+    stdout_bytes: int = 0
+    stderr_bytes: int = 0
+    pid: int | None = None
+
+    @property
+    def service(self) -> bool:
+        """Return whether it runs until it is stopped."""
+        return self.kind == "service"
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """A request for a job.
+
+    :param name: name of the endpoint
+    :param arguments: as JSON, secrets masked
+    :param principal: name of the principal
+    :param peer: the address that the request came from
+    :param key: the Idempotency-Key; None if there is none
+    :param digest: is equal for equal requests; "" without a key
+    """
+
+    name: str
+    arguments: str
+    principal: str
+    peer: str
+    key: str | None = None
+    digest: str = ""
+
+
+def directory_id(node: str) -> str:
+    """Return the part of a node that identifies its state directory; its host name may change."""
+    return node.partition("@")[0]

@@ -1,0 +1,156 @@
+"""Reconcile the job store with the spools: record how jobs ended, and supervise orphaned jobs again."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from airflow_remote_server.errors import Unavailable
+from airflow_remote_server.execution.spool import CLAIMED, COMMAND, EXIT, PROCESS, STDERR, STDOUT, SUPERVISOR
+from airflow_remote_server.jobs.models import ACTIVE, Job, JobState
+
+if TYPE_CHECKING:
+    from airflow_remote_server.execution.cold_start import ColdStarter
+    from airflow_remote_server.execution.spool import Spool
+    from airflow_remote_server.jobs.results import JobResults
+    from airflow_remote_server.jobs.spools import JobSpools
+    from airflow_remote_server.jobs.store import JobStore
+
+log = logging.getLogger(__name__)
+
+SUBMIT_SECONDS = 45.0
+"""How long a job may take from its row to a supervisor, which may have to import Airflow first."""
+
+ADOPT_SECONDS = 3.0
+"""How long a new supervisor has to take over its jobs before another one is started."""
+
+RECORD_SECONDS = 1.0
+"""How long to retry recording a job's end. Its spool keeps the end until a later reconciliation."""
+
+MAX_ACTIVE = 100_000
+"""The maximum number of active jobs that are reconciled at once."""
+
+LOST: dict[str, Any] = {"exit_code": None, "reason": "lost"}
+"""The exit record of a job whose end was not observed."""
+
+STATES = {
+    "stopped": JobState.STOPPED,
+    "output": JobState.STOPPED,
+    "timed_out": JobState.TIMED_OUT,
+    "lost": JobState.LOST,
+}
+"""State of a job by the reason in its exit record."""
+
+
+class Reconciler:
+    """Reconciles the jobs of one state directory.
+
+    :param store: the jobs
+    :param spools: their spools
+    :param results: reads how they ended
+    :param starter: starts supervisors for orphaned jobs
+    """
+
+    def __init__(self, store: JobStore, spools: JobSpools, results: JobResults, starter: ColdStarter) -> None:
+        self.store = store
+        self.spools = spools
+        self.results = results
+        self.starter = starter
+        self._adopting = threading.Lock()
+        self._adopted = -ADOPT_SECONDS
+
+    def reconcile_active(self) -> None:
+        """Reconcile all active jobs of this state directory.
+
+        :raises Unavailable: if the store cannot be used
+        """
+        for job in self.store.find(states=ACTIVE, node=self.spools.node, limit=MAX_ACTIVE):
+            self.refresh(job)
+
+    def refresh(self, job: Job) -> Job:
+        """Return a job in its current state, and record its end in the store if it has ended.
+
+        :param job: the job as the store has it
+        """
+        if job.state.final:
+            return job
+        if not self.spools.owns(job):
+            return self.store.get(job.id) or job
+        spool = self.spools.spool_of(job)
+        if spool.has(EXIT):
+            return self.finish(job, spool.read(EXIT) or LOST)
+        waiting = spool.has(COMMAND)  # checked first: COMMAND is renamed to CLAIMED before PROCESS appears
+        started = spool.has(CLAIMED) or spool.has(PROCESS)
+        if not started and not waiting:
+            if time.time() > job.created + SUBMIT_SECONDS and not spool.has(EXIT):
+                # The web worker was killed after it wrote the row and before it filled the spool.
+                return self.finish(job, LOST)
+        elif is_orphaned(spool):
+            self._adopt_orphans(spool)
+        return with_process(job, spool) if started else job
+
+    def finish(self, job: Job, exit_record: dict[str, Any]) -> Job:
+        """Record the end of a job, and return the ended job.
+
+        If the store cannot be used, the spool still has the exit record for the next reconciliation.
+
+        :param job: an active job
+        :param exit_record: the content of ``exit.json``
+        """
+        spool = self.spools.spool_of(job)
+        exit_code, reason = exit_record.get("exit_code"), exit_record.get("reason", "")
+        error = self.results.failure_of(job, exit_record)
+        job = replace(
+            with_process(job, spool),
+            state=STATES.get(reason) or (JobState.SUCCEEDED if exit_code == 0 else JobState.FAILED),
+            ended=exit_record.get("ended", time.time()),
+            exit_code=exit_code,
+            message="" if error is None else error.message,
+            stdout_bytes=spool.size(STDOUT),
+            stderr_bytes=spool.size(STDERR),
+        )
+        spool.remove_private_files()
+        try:
+            self.store.finish(job, retry_for=RECORD_SECONDS)
+        except Unavailable:
+            log.warning("The end of job %s could not be recorded; it will be recorded later", job.id)
+        return job
+
+    def _adopt_orphans(self, first: Spool) -> None:
+        """Start a supervisor for all orphaned jobs: if one lost its supervisor, others did, too."""
+        with self._adopting:
+            if time.monotonic() < self._adopted + ADOPT_SECONDS or not is_orphaned(first):
+                return
+            self._adopted = time.monotonic()
+            others = (spool for spool in self.spools.all_spools() if spool.path != first.path)
+            orphans = [first, *(spool for spool in others if is_orphaned(spool))]
+            try:
+                self.starter.start(*orphans)
+            except OSError as error:
+                log.warning("No supervisor could be started for %s jobs: %s", len(orphans), error)
+
+
+def is_orphaned(spool: Spool) -> bool:
+    """Return whether a job has not ended and has no supervisor."""
+    if spool.has(EXIT) or spool.is_supervised():
+        return False
+    # The supervisor writes the exit record before it ends, so look for the record once more.
+    return (spool.has(SUPERVISOR) or spool.seconds_unclaimed() > SUBMIT_SECONDS) and not spool.has(EXIT)
+
+
+def with_process(job: Job, spool: Spool) -> Job:
+    """Return a job as running, if its spool records a process; otherwise the job itself."""
+    process = spool.read(PROCESS)
+    if not isinstance(process, dict):
+        return job
+    return replace(
+        job,
+        state=JobState.RUNNING,
+        started=process["began"],
+        pid=process["pid"],
+        stdout_bytes=spool.size(STDOUT),
+        stderr_bytes=spool.size(STDERR),
+    )

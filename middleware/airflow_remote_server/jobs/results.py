@@ -1,0 +1,85 @@
+"""How a job ended: its outcome, its output and its error, as its spool records them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_remote_server.errors import CommandFailed
+from airflow_remote_server.execution.failures import classify
+from airflow_remote_server.execution.outcome import Outcome
+from airflow_remote_server.execution.spool import CLAIMED, EXIT, PROCESS, RESULT, STDERR
+from airflow_remote_server.jobs.models import JobState
+
+if TYPE_CHECKING:
+    from airflow_remote_server.config.settings import Settings
+    from airflow_remote_server.errors import ApiError
+    from airflow_remote_server.execution.spool import Spool
+    from airflow_remote_server.jobs.models import Job
+    from airflow_remote_server.jobs.spools import JobSpools
+
+
+class JobResults:
+    """Reads the results of jobs.
+
+    :param settings: the limits that error messages name
+    :param spools: the spools of the jobs
+    """
+
+    def __init__(self, settings: Settings, spools: JobSpools) -> None:
+        self.settings = settings
+        self.spools = spools
+
+    def failure_of(self, job: Job, exit_record: dict[str, Any] | None = None) -> ApiError | None:
+        """Return why an ended job failed, or None if it succeeded.
+
+        :param job: an ended job
+        :param exit_record: the content of ``exit.json``, if the caller has it already
+        """
+        spool = self.spools.spool_of(job)
+        exit_record = exit_record or spool.read(EXIT)
+        if not isinstance(exit_record, dict):  # the spool is on another machine, or was removed
+            return None if job.state is JobState.SUCCEEDED else CommandFailed(job.message or job.state.value)
+        reason = exit_record.get("reason", "")
+        if reason:
+            return CommandFailed(self._interruption(spool, reason))
+        outcome = self.outcome_of(job, exit_record)
+        return None if outcome.exit_code == 0 else classify(outcome, self.output_text(job, STDERR))
+
+    def _interruption(self, spool: Spool, reason: str) -> str:
+        """Return the message for a command that did not end by itself.
+
+        :param reason: the reason in ``exit.json``: ``stopped``, ``timed_out``, ``output`` or ``lost``
+        """
+        if reason == "stopped":
+            return "the command was stopped"
+        if reason == "timed_out":
+            return (
+                f"the command ran over {self.settings.command_timeout:g} s and was stopped "
+                "([rest_api_plugin] command_timeout)"
+            )
+        if reason == "output":
+            return (
+                f"the command printed over {self.settings.max_output_bytes} bytes and was stopped "
+                "([rest_api_plugin] max_output_bytes)"
+            )
+        started = spool.has(PROCESS) or spool.has(CLAIMED)
+        consequence = "the changes it made before remain" if started else "it never ran"
+        return f"job lost: its process exited without reporting a status; {consequence}"
+
+    def outcome_of(self, job: Job, exit_record: dict[str, Any] | None = None) -> Outcome:
+        """Return a job's outcome as its command reported it.
+
+        :param job: an ended job
+        :param exit_record: the content of ``exit.json``, if the caller has it already
+        """
+        spool = self.spools.spool_of(job)
+        exit_record = exit_record or spool.read(EXIT) or {}
+        return Outcome.read(spool.read(RESULT), exit_record.get("exit_code"))
+
+    def output_text(self, job: Job, stream: str) -> str:
+        """Return all that a job has printed to a stream.
+
+        :param stream: ``stdout`` or ``stderr``
+        """
+        output = self.spools.read_output(job, stream, 0, self.settings.max_output_bytes)
+        return output.decode("utf-8", "replace")

@@ -1,0 +1,134 @@
+"""The spool directories of the jobs in one state directory."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from airflow_remote_server.errors import Conflict, Unavailable
+from airflow_remote_server.execution.spool import Spool
+from airflow_remote_server.jobs.models import directory_id
+from airflow_remote_server.util.private_dirs import make_private_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from airflow_remote_server.jobs.models import Job
+
+ID_DIGITS = 16
+"""The number of characters of a state directory's random id."""
+
+LONGEST_HOST_NAME = 60
+
+
+class JobSpools:
+    """The spool directories below one state directory.
+
+    :param state_dir: the state directory
+    """
+
+    def __init__(self, state_dir: Path) -> None:
+        self.state_dir = state_dir
+        self.root = state_dir / "jobs"
+        self._node = ""
+
+    @property
+    def node(self) -> str:
+        """Return ``ID@HOST``: the state directory's id and the machine. Create the directory if needed.
+
+        The store may also list jobs of other nodes, whose spools are out of reach.
+
+        :raises Unavailable: if the state directory is not writable
+        """
+        self.ensure_state_dir()
+        return self._node
+
+    def ensure_state_dir(self) -> None:
+        """Create the state directory, the spool root and the directory's id unless they exist.
+
+        :raises Unavailable: if the state directory is not writable
+        """
+        if self._node:
+            return
+        path = self.state_dir / "node"
+        with self.reporting_unwritable():
+            make_private_dir(self.state_dir)
+            make_private_dir(self.root)
+            # Threads and processes race for this: a hard link is atomic, and the first one wins.
+            partial = path.with_suffix(f".{secrets.token_hex(8)}")
+            partial.write_text(secrets.token_hex(ID_DIGITS // 2), "ascii")
+            with suppress(FileExistsError):
+                os.link(partial, path)
+            partial.unlink()
+            node_id = path.read_text("ascii")[:ID_DIGITS]
+        self._node = f"{node_id}@{os.uname().nodename[:LONGEST_HOST_NAME]}"
+
+    def owns(self, job: Job) -> bool:
+        """Return whether a job's spool is in this state directory."""
+        return directory_id(job.node) == directory_id(self.node)
+
+    def require_local(self, job: Job) -> None:
+        """Reject a request that needs a job's spool if another machine has it.
+
+        :raises Conflict: naming the machine
+        """
+        if not self.owns(job):
+            host = job.node.partition("@")[2]
+            raise Conflict(f"job {job.id} is on {host}: ask the webserver there") from None
+
+    def spool_of(self, job: Job) -> Spool:
+        """Return a job's spool."""
+        return Spool(self.root / job.id)
+
+    def all_spools(self) -> Iterator[Spool]:
+        """Yield every spool of this state directory."""
+        for path in self.root.iterdir():
+            yield Spool(path)
+
+    def create(self, job: Job) -> None:
+        """Create a job's empty spool.
+
+        :raises Unavailable: if the state directory is not writable
+        """
+        with self.reporting_unwritable():
+            (self.root / job.id).mkdir(0o700)
+
+    def remove(self, job_id: str) -> None:
+        """Delete a job's spool, if there is one."""
+        shutil.rmtree(self.root / job_id, ignore_errors=True)
+
+    def read_output(self, job: Job, stream: str, offset: int, size: int) -> bytes:
+        """Return a part of a job's output.
+
+        :param stream: ``stdout`` or ``stderr``
+        :param offset: where to start, in bytes
+        :param size: bytes to read at most
+        """
+        try:
+            with (self.root / job.id / stream).open("rb") as file:
+                file.seek(offset)
+                return file.read(size)
+        except OSError:
+            return b""
+
+    def unwritable(self, error: OSError) -> Unavailable:
+        """Return the error to raise when the state directory is not writable."""
+        return Unavailable(
+            f"cannot write to {self.state_dir} ({error.strerror}): free some space, make it writable, "
+            "or set [rest_api_plugin] state_dir"
+        )
+
+    @contextmanager
+    def reporting_unwritable(self) -> Iterator[None]:
+        """Turn an OSError into an error that tells the user what to do about it.
+
+        :raises Unavailable: for an OSError in the block
+        """
+        try:
+            yield
+        except OSError as error:
+            raise self.unwritable(error) from error

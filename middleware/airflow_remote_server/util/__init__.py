@@ -1,0 +1,1 @@
+"""Helpers that know nothing about HTTP or Airflow: files, locks, processes, JSON, masking."""

@@ -1,0 +1,78 @@
+"""Mask values whose names suggest that they are secret."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from airflow_remote_server.util import strict_json
+
+MASK = "***"
+
+MAX_ECHO = 1000
+"""The maximum number of characters of a rejected argument that are repeated to the user."""
+
+SENSITIVE = frozenset(
+    {
+        "access_token",
+        "api_key",
+        "apikey",
+        "authorization",
+        "keyfile_dict",
+        "passphrase",
+        "passwd",
+        "password",
+        "private_key",
+        "secret",
+        "service_account",
+        "token",
+    }
+)
+"""Parts of names that Airflow treats as sensitive (``DEFAULT_SENSITIVE_FIELDS`` of its secrets masker)."""
+
+
+def is_sensitive(name: str, names: frozenset[str] = SENSITIVE) -> bool:
+    """Return whether a value with this name is secret.
+
+    :param name: a key; case does not matter
+    :param names: sensitive parts of names, in lower case
+    """
+    lowered = name.lower()
+    return any(part in lowered for part in names)
+
+
+def redact_text(value: Any, names: frozenset[str] = SENSITIVE, most: int | None = MAX_ECHO) -> Any:
+    """Mask the secret values in a JSON text; truncate any other text.
+
+    :param value: a text; any other value is returned as it is
+    :param names: sensitive parts of names
+    :param most: maximum characters to keep of a text that is not JSON; None for all
+    :returns: ``MASK`` for a text that begins like JSON and cannot be parsed
+    """
+    if not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
+        return value[:most] if isinstance(value, str) else value
+    try:
+        return redact_json(value, names)
+    except ValueError:
+        return MASK
+
+
+def redact_json(text: str, names: frozenset[str] = SENSITIVE) -> str:
+    """Mask the secret values in a JSON text at any depth.
+
+    :param text: JSON
+    :param names: sensitive parts of names
+    :returns: the unchanged text if it holds no secret
+    :raises ValueError: if it is not JSON
+    """
+
+    def redact(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: MASK if is_sensitive(key, names) else redact(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [redact(item) for item in value]
+        return value
+
+    document = strict_json.loads(text)
+    redacted = redact(document)
+    return text if redacted == document else json.dumps(redacted)

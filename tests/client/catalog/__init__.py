@@ -1,0 +1,1 @@
+"""Tests of the server's list of commands and its cache."""

@@ -1,0 +1,1 @@
+"""Every supported release of Airflow, and the installations that people have."""
