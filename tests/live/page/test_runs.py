@@ -81,6 +81,7 @@ def test_jobs_are_listed_and_can_be_opened_and_stopped(visit: Visit, server: Ser
     visit.view.get_by_label("Command").fill("render")
     line.get_by_role("link").click()
     expect(page).to_have_url(f"{visit.root}#job/{job_id}")
+    expect(visit.view.get_by_role("link", name="All jobs")).to_be_visible()  # the list is shown until then
     expect(visit.view.locator(".run .state")).to_have_text("stopped")
     expect(visit.view.locator("dl")).to_contain_text("a_job_of_the_list")
 
