@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from airflow_remote_server.http.routing import PREFIX
+from airflow_remote_server.http.routing import MARK, normalize_path
 from airflow_remote_server.middleware import LazyApi
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class RestApiAsgiMiddleware:
         self.api = LazyApi(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and PREFIX in scope["path"] and self.api.serves(*split_scope(scope)):
+        if scope["type"] == "http" and MARK in scope["path"] and self.api.serves(*split_scope(scope)):
             await self.wsgi_bridge(normalize_scope(scope), self.limit_body(receive), send)
             return
         if scope["type"] == "lifespan":
@@ -114,8 +114,11 @@ def split_scope(scope: Scope) -> tuple[str, str]:
 
     :param scope: the scope of the request
     """
-    root: str = scope.get("root_path", "")
-    return root, scope["path"].removeprefix(root)
+    root, path = scope.get("root_path", ""), scope["path"]
+    if not path.startswith(root) and normalize_path(path).startswith(f"{root}/"):
+        # Another spelling of root_path. With a slash too many, the path stays one to redirect.
+        return root, "/" + normalize_path(path).removeprefix(root)
+    return root, path.removeprefix(root)
 
 
 def normalize_scope(scope: Scope) -> Scope:

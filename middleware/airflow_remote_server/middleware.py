@@ -7,7 +7,7 @@ import threading
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from airflow_remote_server.http.routing import PREFIX, split_path
+from airflow_remote_server.http.routing import MARK, find_api
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,7 +78,7 @@ class LazyApi:
         :param script_name: SCRIPT_NAME of the WSGI environ (PEP 3333)
         :param path_info: PATH_INFO of the WSGI environ
         """
-        return split_path(script_name, path_info, self.base_path) is not None
+        return find_api(script_name, path_info, self.base_path) is not None
 
 
 class RestApiMiddleware:
@@ -97,6 +97,6 @@ class RestApiMiddleware:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         script_name, path_info = environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", "")
-        if PREFIX in script_name + path_info and self.api.serves(script_name, path_info):
+        if MARK in script_name + path_info and self.api.serves(script_name, path_info):
             return self.api.get()(environ, start_response)
         return self.app(environ, start_response)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from live.curl import run_curl
 from live.harness import PREFIX, VERSIONS, Server, run_servers
 
 CHEAP = "/api/v1.0/rest_api_plugin_version"
@@ -85,6 +87,11 @@ class TestEverybody:
         assert redirect.headers["Location"].rpartition("/pre")[1:] == ("/pre", "/admin/rest_api/")
         assert server.request("/").status == 200
         assert server.request("/static/style.css").status == 200
+        origin = server.url.removesuffix("/pre")
+        for spelling in ("//pre/admin/rest_api", "/pre//admin/rest_api", "/pre/admin/./rest_api/"):
+            show = ["--output", os.devnull, "--write-out", "%{http_code} %{redirect_url}"]
+            seen = run_curl(*show, "--path-as-is", "-X", "POST", f"{origin}{spelling}{CHEAP}?a=%2B").stdout
+            assert seen == f"308 {server.url}{PREFIX}{CHEAP}?a=%2B", spelling
 
     @pytest.mark.browser
     def test_the_page_works_below_it_and_without_a_token(self, server: Server, page: Page) -> None:

@@ -57,6 +57,44 @@ def post(make_settings: Callable[..., Any]) -> Callable[..., tuple[int, dict[str
     return call
 
 
+@pytest.mark.parametrize(
+    ("root", "path", "location"),
+    [
+        ("", "//admin/rest_api/api/v1.0/version", "/admin/rest_api/api/v1.0/version"),
+        ("/pre", "//pre/admin/rest_api/api/v1.0/version", "/pre/admin/rest_api/api/v1.0/version"),
+        ("/pre", "/pre//admin/rest_api", "/pre/admin/rest_api/"),
+        ("/pre", "/./admin/rest_api/é", "/pre/admin/rest_api/%C3%A9"),
+    ],
+)
+def test_other_spelling_of_path_is_redirected(
+    make_settings: Callable[..., Any], root: str, path: str, location: str
+) -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> dict[str, Any]:
+        return END
+
+    async def other(*_: Any) -> None:
+        raise AssertionError("the path belongs to the API")
+
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "path": path,
+        "query_string": b"a=1",
+        "root_path": root,
+        "client": ("127.0.0.1", 1),
+        "headers": [],
+    }
+    asyncio.run(RestApiAsgiMiddleware(other, make_settings())(scope, receive, send))
+    headers = dict(sent[0]["headers"])
+    assert (sent[0]["status"], headers[b"location"].decode()) == (308, f"{location}?a=1")
+
+
 def test_chunked_body_is_read_completely(post: Any) -> None:
     status, envelope = post(BODY, END)
     assert (status, "unknown argument 'nope'" in envelope["output"]) == (400, True)

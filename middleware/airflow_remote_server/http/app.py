@@ -30,7 +30,7 @@ from airflow_remote_server.http.resources.server import ServerRoutes
 from airflow_remote_server.http.resources.whoami import WhoAmIRoutes
 from airflow_remote_server.http.responses import NO_PRINCIPAL, RequestContext, json_response
 from airflow_remote_server.http.routes import PUBLIC, ROUTES
-from airflow_remote_server.http.routing import split_path
+from airflow_remote_server.http.routing import ApiPath, find_api
 from airflow_remote_server.http.unavailable import UnavailableApp
 from airflow_remote_server.integrations.release import warn_of_untested_release
 from airflow_remote_server.jobs.audit.entry import AuditNotes
@@ -118,13 +118,13 @@ class Api:
         :param environ: the WSGI environ (PEP 3333)
         :param start_response: as in PEP 3333
         """
-        split = split_path(environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", ""), self.base_path)
-        if split is not None:
-            environ["SCRIPT_NAME"], environ["PATH_INFO"] = split
+        script_name, path_info = environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", "")
+        path = find_api(script_name, path_info, self.base_path) or ApiPath(script_name, path_info)
+        environ["SCRIPT_NAME"], environ["PATH_INFO"] = path.script_name, path.path_info
         request = Request(environ)
         call_time, notes = envelope.now(), AuditNotes()
         try:
-            response = self.dispatch(request, call_time, notes)
+            response = self.dispatch(request, path, call_time, notes)
         except ApiError as error:
             notes.error = error
             response = json_response(envelope.failure(call_time, error), error.status, error.headers)
@@ -138,17 +138,18 @@ class Api:
         self.cors.add_headers(request, response)
         return response(environ, start_response)
 
-    def dispatch(self, request: Request, call_time: datetime, notes: AuditNotes) -> Response:
+    def dispatch(self, request: Request, path: ApiPath, call_time: datetime, notes: AuditNotes) -> Response:
         """Check a request, and route it.
 
         :param request: the request
+        :param path: its path
         :param call_time: when it arrived
         :param notes: the notes for the audit log
         :raises ApiError: if it is rejected
         """
         check_headers(request.environ)
-        if not request.environ["PATH_INFO"]:
-            return redirect_to_page(request)
+        if not path.path_info or not path.canonical:
+            return redirect(request, path)
         # Route by the path alone: the Host header may hold anything.
         adapter = self.map.bind("localhost", path_info=request.path, default_method=request.method)
         preflight = self.cors.preflight_response(request)
@@ -212,11 +213,17 @@ class Api:
         return self.handlers[context.notes.route](context, **values)
 
 
-def redirect_to_page(request: Request) -> Response:
-    """Redirect from the prefix to the page, which needs the trailing slash for its relative links."""
-    query = request.query_string.decode("latin-1")
-    location = request.environ["SCRIPT_NAME"] + "/" + (f"?{query}" if query else "")
-    return Response(status=308, headers={"Location": location})
+def redirect(request: Request, path: ApiPath) -> Response:
+    """Redirect to the canonical path. The page needs its trailing slash, because its links are relative.
+
+    The status 308 keeps the method and the body of the request.
+
+    :param request: the request
+    :param path: its path
+    """
+    location = path.location(request.query_string.decode("latin-1"))
+    text = f"Use the path {path.location()}, or let the client follow redirects.\n"
+    return Response(text, 308, {"Location": location}, content_type="text/plain; charset=utf-8")
 
 
 def no_route(request: Request, error: HTTPException) -> ApiError:

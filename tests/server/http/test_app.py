@@ -7,6 +7,7 @@ import json
 import wsgiref.util
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from doubles import Wrapped
@@ -21,6 +22,34 @@ API = "/admin/rest_api/api/v1.0"
 def test_prefix_without_slash_redirects_to_page(make_client: Any) -> None:
     response = make_client().get("/admin/rest_api?x=1")
     assert (response.status_code, response.headers["Location"]) == (308, "/admin/rest_api/?x=1")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "PUT"])
+@pytest.mark.parametrize(
+    ("path", "location"),
+    [
+        ("//admin/rest_api/api/v1.0/version", "/admin/rest_api/api/v1.0/version"),
+        ("/admin/%2e/rest_api/api/v1.0/version", "/admin/rest_api/api/v1.0/version"),
+        ("/admin/rest_api//api/v1.0/version", "/admin/rest_api/api/v1.0/version"),
+        ("/admin/rest_api/static/../api.py", "/admin/rest_api/api.py"),
+    ],
+)
+def test_other_spelling_of_path_is_redirected(
+    make_settings: Any, method: str, path: str, location: str
+) -> None:
+    wrapped, seen = Wrapped(), list[Any]()
+    environ: dict[str, Any] = {"REQUEST_METHOD": method, "QUERY_STRING": "a=%2F&b", "SCRIPT_NAME": ""}
+    environ["PATH_INFO"] = unquote(path)
+    wsgiref.util.setup_testing_defaults(environ)
+    app = RestApiMiddleware(wrapped, make_settings())
+    b"".join(app(environ, lambda status, headers, exc_info=None: seen.extend((status, dict(headers)))))  # type: ignore[arg-type]
+    assert wrapped.environ is None
+    assert (seen[0], seen[1]["Location"]) == ("308 PERMANENT REDIRECT", f"{location}?a=%2F&b")
+
+
+@pytest.mark.parametrize("path", ["/%61dmin/rest_api", "/admin%2Frest%5Fapi"])
+def test_percent_encoded_prefix_is_served(make_client: Any, path: str) -> None:
+    assert make_client().get(f"{path}/api/v1.0/rest_api_plugin_version", headers=AUTH).status_code == 200
 
 
 def test_redirect_keeps_base_path(make_client: Any) -> None:
@@ -50,7 +79,7 @@ def test_endpoint_without_command_returns_full_envelope(ask: Any) -> None:
         ("/api?api=version&api=pool", 400, "api=NAME"),
         ("/api/v2/version", 404, "no such path: '/api/v2/version'"),
         ("/api/v1.0/version/x", 404, "no such path"),
-        ("/static/../api.py", 404, "no such path"),
+        ("/../api.py", 404, "no such path"),
         ("/static/page.html", 404, "no such file"),
         ("/api/v1.0/" + "x" * 5000, 404, "no such endpoint"),
     ],
