@@ -72,6 +72,27 @@ def test_trigger_dag_then_dag_state(server: Server) -> None:
     assert state["output"].partition(",")[0] == "queued"
 
 
+@on_both_versions
+def test_raw_plus_in_a_url_is_the_sign_of_an_offset(server: Server) -> None:
+    path = "/api/v1.0/trigger_dag?dag_id=hello_remote&run_id=raw_plus&exec_date=2024-10-01T07:15:00+02:00"
+    reply = server.request(path)  # requests leaves a + as it is
+    assert reply.status == 200, reply.text
+    column = "execution_date" if server.major == 2 else "logical_date"
+    query = f"select {column} from dag_run where run_id = 'raw_plus'"  # noqa: S608
+    assert fetch_rows(server, query)[0][0].startswith("2024-10-01 05:15:00")
+    when = "2024-10-01T07:15:00+02:00" if server.major == 2 else "raw_plus"
+    state = server.request(f"/api?api=dag_state&dag_id=hello_remote&execution_date={when}")
+    assert state["output"]["stdout"].startswith("queued"), state.text
+    live = "exec_date" if server.major == 2 else "logical_date"
+    refused = server.request(
+        "/api/v1.0/commands/dags/trigger",
+        "POST",
+        data={"dag_id": "hello_remote", live: "2024-10-01T07:15 25:00"},
+    )
+    assert refused.status == 400
+    assert "%2B" in refused["output"]
+
+
 def test_unknown_objects_give_a_404(server: Server) -> None:
     when = "2024-05-01" if server.major == 2 else "no_such_run"
     replies = run_concurrently(

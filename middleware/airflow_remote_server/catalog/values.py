@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.datastructures import FileStorage
 
+from airflow_remote_server.catalog.dates import restore_plus
 from airflow_remote_server.catalog.spec import Kind
 from airflow_remote_server.util import strict_json
 from airflow_remote_server.util.flags import parse_flag
@@ -104,7 +105,7 @@ def check_text(argument: Argument, text: str, settings: Settings) -> str:
         _check_json_object(text)
     if argument.kind is Kind.STDOUT and text != "-":
         raise ValueError('the server writes no files: use "-" and save the stdout of the response')
-    return _confine_path(argument.kind, text, settings)
+    return restore_plus(argument, _confine_path(argument.kind, text, settings))
 
 
 def _check_json_object(text: str) -> None:
