@@ -217,7 +217,8 @@ def start_server(
     """Start a webserver on a free port, and wait until it responds.
 
     The token goes by the environment: an argument can be read by every user of a machine. Another server
-    for the same home shares its host when it has the same ``environment`` and ``ports``.
+    for the same home shares its host when it has the same ``environment`` and ``ports``. In the values of
+    ``environment``, ``{home}`` stands for the home.
     """
     home.mkdir(parents=True, exist_ok=True)
     argv = [
@@ -236,7 +237,7 @@ def start_server(
     env["AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT"] = str(ports["worker_log_server"])
     env["AIRFLOW__CELERY__FLOWER_PORT"] = str(ports["flower"])
     env["AIRFLOW__CELERY__BROKER_URL"] = f"redis://127.0.0.1:{ports['broker']}/0"
-    env.update(environment or {})
+    env.update({name: value.replace("{home}", str(home)) for name, value in (environment or {}).items()})
     with (home / "serve.err").open("w") as errors:
         process = subprocess.Popen(
             argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True
