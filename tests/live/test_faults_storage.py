@@ -42,8 +42,8 @@ AWAY_SECONDS = 10.0
 STORE_IN_FOLDER = {"AIRFLOW__REST_API_PLUGIN__JOBS_URL": "sqlite:///{home}/rest_api/store/jobs.db"}
 """A folder of its own, which one call can move away.
 
-SQLite's three files cannot be moved together: a server that opens a new connection between two of the moves mixes
-the old store with a new one.
+SQLite's three files cannot be moved together: a server that opens a new connection between two of the moves
+mixes the old store with a new one.
 """
 
 
