@@ -44,6 +44,7 @@ class RestApiAsgiMiddleware:
             return
         if scope["type"] == "lifespan":
             self.api.prepare()  # the server is starting
+            self.api.watch()
         await self.app(scope, receive, send)
 
     def limit_body(self, receive: Receive) -> Receive:

@@ -33,6 +33,7 @@ class LazyApi:
         self._settings = settings
         self._lock = threading.Lock()
         self._api: Api | UnavailableApp | MissingExtra | None = None
+        self._prepared = False
 
     def get(self) -> Api | UnavailableApp | MissingExtra:
         """Return the application behind the prefix; all threads get the same one."""
@@ -44,6 +45,15 @@ class LazyApi:
     def prepare(self) -> None:
         """Start the fork server ahead of the first command."""
         self.get().prepare()
+        self._prepared = True
+
+    def watch(self) -> None:
+        """Notice the ends of jobs without a request, from now on, if this is a webserver.
+
+        This starts a thread. So call it in the process that serves requests, after it was forked.
+        """
+        if self._prepared:
+            self.get().watch()
 
     def _get(self) -> Api | UnavailableApp | MissingExtra:
         if self._api is None:
@@ -96,6 +106,7 @@ class RestApiMiddleware:
             self.api.prepare()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        self.api.watch()  # any request shows that this process is not gunicorn's master
         script_name, path_info = environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", "")
         if MARK in script_name + path_info and self.api.serves(script_name, path_info):
             return self.api.get()(environ, start_response)

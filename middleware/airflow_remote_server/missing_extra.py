@@ -53,6 +53,9 @@ class MissingExtra:
     def prepare(self) -> None:
         """Start nothing: no command can be run."""
 
+    def watch(self) -> None:
+        """Watch nothing: there are no jobs."""
+
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Respond to a request.
 

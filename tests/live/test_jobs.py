@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -15,7 +16,7 @@ import pytest
 
 from live.concurrency import on_both_versions, wait_until
 from live.conftest import DAGS
-from live.database import fetch_runs
+from live.database import fetch_rows, fetch_runs
 from live.harness import Server, run_servers
 from live.jobs import (
     ASYNC,
@@ -33,6 +34,24 @@ from live.jobs import (
     wait_until_ended,
 )
 from live.processes import parent_of, processes_of_commands, processes_of_job, supervisors_of
+
+
+@on_both_versions
+def test_an_end_is_audited_although_no_request_asks_for_it(server: Server) -> None:
+    file = ("broken.py", "from airflow import DAG\nimport no_such_module_anywhere\n", "text/x-python")
+    reply = server.post("deploy_dag", files={"dag_file": file}, extra=ASYNC)
+    assert reply.status == 202, reply.text
+    uri = f"file:{server.home / 'rest_api' / 'jobs.db'}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True, timeout=30)) as connection:
+        query = (
+            "select status, result, state, exit_code from airflow_remote_audit where job = ? and state > ''"
+        )
+        [row] = wait_until(
+            "the end is recorded", lambda: connection.execute(query, [reply["job"]["id"]]).fetchall()
+        )
+    assert row == (202, "failed", "failed", 1)
+    events = fetch_rows(server, "select event from log where event like 'cli_rest_api_deploy%' order by id")
+    assert events[-2:] == [("cli_rest_api_deploy_dag",), ("cli_rest_api_deploy_dag_failed",)]
 
 
 @on_both_versions

@@ -125,9 +125,20 @@ def test_user_passwords_are_not_stored(remote: Remote, logged: Any, major: int) 
 
 def test_own_actions_are_in_airflows_audit_log(holder: Any, logged: Any) -> None:
     holder("admin")("refresh_dag", "POST", json={"dag_id": "none"})
-    [row] = logged()
-    assert (row[1], row[2]) == ("cli_rest_api_refresh_dag", "airflow-remote:ci")
-    assert "'refresh-dag', '--', 'none'" in row[3]
+    rows = logged()
+    assert [row[1] for row in rows] == ["cli_rest_api_refresh_dag", "cli_rest_api_refresh_dag_failed"]
+    for row in rows:
+        assert row[2] == "airflow-remote:ci"
+        assert "'refresh-dag', '--', 'none'" in row[3]
+
+
+def test_failures_are_in_airflows_audit_log(holder: Any, logged: Any) -> None:
+    remote = holder("admin")
+    assert remote("commands/pools/delete", "POST", json={"pool": "not_there"}).status_code == 404
+    pool = {"pool": "logged", "slots": 1, "description": "d"}
+    assert remote("commands/pools/set", "POST", json=pool).status_code == 200
+    events = ["cli_pool_delete", "cli_pool_delete_failed", "cli_pool_set"]
+    assert [row[1] for row in logged()] == events
 
 
 def test_secrets_are_not_in_process_list(make_remote: Any, make_probe: Any, shared_state: Path) -> None:

@@ -92,6 +92,15 @@ def warn_if_task_failed(main: Callable[[], object], failed: Callable[[], bool]) 
     return run
 
 
+def log_failure() -> None:
+    """Log in Airflow's audit log that the command failed, if Airflow has logged its beginning."""
+    if "airflow" in sys.modules:
+        from airflow_remote_server.integrations import action_log
+        from airflow_remote_server.integrations.base import call_guarded
+
+        call_guarded(action_log.log_failure, None)
+
+
 def call_main(function: Callable[[], object]) -> dict[str, Any]:
     """Call the main function of a program as Python would, and report its end.
 

@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from airflow_remote_server.execution.child import call_main, load_program, set_title
+from airflow_remote_server.execution.child import call_main, load_program, log_failure, set_title
 from airflow_remote_server.execution.spool import FILES, JOB, MODULES, PROCESS, RESULT, STDERR, STDOUT
 from airflow_remote_server.util.locks import start_ticks
 from airflow_remote_server.util.process_tree import become_subreaper, descendants, kill
@@ -62,6 +62,8 @@ def run_command(spool: Spool) -> NoReturn:
         module_count = len(sys.modules)
         result = call_main(lambda: load_program(**command)())
         code = result["exit_code"]
+        if code:
+            log_failure()
         run_exit_handlers()
         with contextlib.suppress(OSError):  # if the disk is full, only the exit code is reported
             spool.write(RESULT, result)

@@ -37,6 +37,7 @@ from airflow_remote_server.jobs.audit.entry import AuditNotes
 from airflow_remote_server.jobs.audit.recorder import AuditRecorder
 from airflow_remote_server.jobs.audit.table import AuditTable
 from airflow_remote_server.jobs.factory import make_jobs
+from airflow_remote_server.jobs.watcher import JobWatcher
 from airflow_remote_server.util.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ class Api:
         self.jobs = make_jobs(settings)
         audit = AuditTable(self.jobs, settings.audit_seconds, settings.audit_rows)
         self.recorder = AuditRecorder(audit)
+        self.jobs.reconciler.on_end = self.recorder.record_end
+        self.watcher = JobWatcher(self.jobs)
         planner = Planner(settings, self.jobs, CommandSource(settings.state_dir, current_fingerprint))
         dispatcher = CommandDispatcher(planner, self.jobs, settings.max_wait)
         self.handlers: dict[str, Callable[..., Response]] = {
@@ -100,6 +103,10 @@ class Api:
     def prepare(self) -> None:
         """Start the fork server ahead of the first command."""
         self.jobs.prepare()
+
+    def watch(self) -> None:
+        """Notice the ends of jobs without a request, from now on, in this process."""
+        self.watcher.start()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Respond to a request.

@@ -82,6 +82,7 @@ class CommandDispatcher:
             return envelope_response(context, reshape(Reply({"arguments": visible}, error)))
 
         def reply_to(job: Job) -> Reply:
+            context.notes.ended = job if job.state.final else None
             reply = make_reply(self.jobs, plan, job)
             reply.fields["job"] = job_documents.brief(job, context.root)
             reply.fields["files"] = job_documents.files(self.jobs, job, context.root) or None

@@ -25,6 +25,9 @@ class UnavailableApp:
     def prepare(self) -> None:
         """Start nothing: no command can run."""
 
+    def watch(self) -> None:
+        """Watch nothing: there are no jobs."""
+
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Respond to a request.
 

@@ -10,15 +10,23 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 log = logging.getLogger(__name__)
 
 OWNER_PREFIX = "airflow-remote:"
 """The prefix of the principal's name in the column ``owner``, which otherwise holds a local user name."""
+
+FAILED = "_failed"
+LONGEST_NAME = 60 - len("cli_")
+"""The maximum length of a command's name: the column ``event`` has 60 characters."""
+
+_logged: list[tuple[Callable[..., None], dict[str, Any]]] = []
+"""What was logged in this process: the callback of Airflow, and its arguments."""
 
 
 def hide_arguments(masked: Sequence[str]) -> None:
@@ -50,9 +58,29 @@ def set_user(principal: str) -> None:
 
 def _with_user(callback: Callable[..., None], principal: str) -> Callable[..., None]:
     def log_with_user(**metrics: Any) -> None:
-        callback(**{**metrics, "user": f"{OWNER_PREFIX}{principal}"})
+        metrics = {**metrics, "user": f"{OWNER_PREFIX}{principal}"}
+        _logged.append((callback, metrics))
+        callback(**metrics)
 
     return log_with_user
+
+
+def log_failure() -> None:
+    """Log that a command failed which was logged when it began, as the event ``cli_NAME_failed``.
+
+    The database may be the reason of the failure, so a row that cannot be written is not reported again.
+    """
+    from airflow.utils import cli_action_loggers
+
+    logger, begun = logging.getLogger(cli_action_loggers.__name__), list(_logged)
+    _logged.clear()
+    disabled, logger.disabled = logger.disabled, True
+    try:
+        for callback, metrics in begun:
+            name = f"{metrics['sub_command']}"[: LONGEST_NAME - len(FAILED)]
+            callback(**{**metrics, "sub_command": f"{name}{FAILED}"})
+    finally:
+        logger.disabled = disabled
 
 
 def log_action(masked: Sequence[str]) -> None:

@@ -92,7 +92,15 @@ def create_audit(connection: Connection) -> None:
     metadata.create_all(connection, checkfirst=False)
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (create_jobs, create_audit)
+def add_ends_to_audit(connection: Connection) -> None:
+    """Add the state and the exit code of the job to the audit log, and an index to find a job's entries."""
+    table = Table("airflow_remote_audit", MetaData(), Column("job", String(40)))
+    for column in ("state VARCHAR(10)", "exit_code INTEGER"):
+        connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {column}")
+    Index("airflow_remote_audit_job", table.c.job).create(connection)
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (create_jobs, create_audit, add_ends_to_audit)
 """The first one creates version 1, and so on."""
 
 

@@ -13,6 +13,8 @@ from airflow_remote_server.execution.spool import CLAIMED, COMMAND, EXIT, PROCES
 from airflow_remote_server.jobs.models import ACTIVE, Job, JobState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_remote_server.execution.cold_start import ColdStarter
     from airflow_remote_server.execution.spool import Spool
     from airflow_remote_server.jobs.results import JobResults
@@ -52,6 +54,8 @@ class Reconciler:
     :param spools: their spools
     :param results: reads how they ended
     :param starter: starts supervisors for orphaned jobs
+
+    ``on_end`` is called with each job whose end is recorded by this reconciler; by default, it does nothing.
     """
 
     def __init__(self, store: JobStore, spools: JobSpools, results: JobResults, starter: ColdStarter) -> None:
@@ -59,6 +63,7 @@ class Reconciler:
         self.spools = spools
         self.results = results
         self.starter = starter
+        self.on_end: Callable[[Job], object] = lambda _: None
         self._adopting = threading.Lock()
         self._adopted = -ADOPT_SECONDS
 
@@ -114,7 +119,8 @@ class Reconciler:
         )
         spool.remove_private_files()
         try:
-            self.store.finish(job, retry_for=RECORD_SECONDS)
+            if self.store.finish(job, retry_for=RECORD_SECONDS):
+                self.on_end(job)
         except Unavailable:
             log.warning("The end of job %s could not be recorded; it will be recorded later", job.id)
         return job

@@ -253,6 +253,15 @@ class JobService:
         self.reconciler.reconcile_active()
         return [self.refresh(job) for job in self.store.find(limit=limit, **conditions)]
 
+    def reconcile(self) -> None:
+        """Record the ends of jobs that no request waits for, and delete expired jobs once per interval.
+
+        :raises Unavailable: if the store or the state directory cannot be used
+        """
+        self.reconciler.reconcile_active()
+        if self.retention.is_due():
+            self.retention.delete_expired()
+
     def _tidy(self) -> None:
         """Record ends without a waiting request, and delete expired jobs, once per interval."""
         if self.retention.is_due():

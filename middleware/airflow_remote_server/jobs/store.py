@@ -216,16 +216,17 @@ class JobStore:
         rows = self.run_transaction(lambda connection: connection.execute(query).fetchall())
         return [_truncate(_job_of(row)) for row in rows]
 
-    def finish(self, job: Job, retry_for: float = RETRY_SECONDS) -> None:
+    def finish(self, job: Job, retry_for: float = RETRY_SECONDS) -> bool:
         """Record how a job ended, unless that is recorded already.
 
         :param job: the job in its final state
         :param retry_for: the same as in ``run_transaction``
+        :returns: whether it was not recorded before
         :raises Unavailable: if the store cannot be used
         """
         values = {name: value for name, value in _row_of(job).items() if name in RESULT_COLUMNS}
         update = JOBS.update().where(JOBS.c.id == job.id, JOBS.c.state.in_(ACTIVE_NAMES)).values(**values)
-        self.run_transaction(lambda connection: connection.execute(update), retry_for)
+        return self.run_transaction(lambda connection: bool(connection.execute(update).rowcount), retry_for)
 
     def remove(self, job_ids: list[str]) -> None:
         """Delete jobs.

@@ -58,7 +58,8 @@ def test_command_is_recorded(remote: Remote, audit: Any, caplog: pytest.LogCaptu
         "layer": "",
         "message": "",
         "job": job["id"],
-        "state": None,
+        "state": "succeeded",
+        "exit_code": 0,
     }
     said = [json.loads(record.message) for record in caplog.records if record.name == NAME]
     assert [line["job"] for line in said] == [job["id"]], "and as one line of JSON in the log"
@@ -97,8 +98,9 @@ def test_stop_and_running_command_are_recorded(make_remote: Any, make_probe: Any
     job_id = remote.begin(make_probe("wait"))
     remote.stop(job_id)
     begun, stopped = audit(remote, job=job_id)
-    assert (begun["name"], begun["result"], begun["state"]) == ("list_tasks", "running", "stopped")
+    assert (begun["name"], begun["result"], begun["state"]) == ("list_tasks", "failed", "stopped")
     assert (stopped["name"], stopped["result"], stopped["method"]) == ("stop", "done", "POST")
+    assert stopped["state"] == "stopped"
     assert stopped["command"] == begun["command"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airflow_remote_server.http.openapi.jobs import BEFORE, COMMAND, LIMIT, TEXT_PARAMETER, parameter
 from airflow_remote_server.http.openapi.schemas import (
+    CODE,
     COUNT,
     MOMENT,
     Schema,
@@ -23,7 +24,8 @@ _PROPERTIES: dict[str, Schema] = {
     "time": MOMENT,
     "status": COUNT,
     "result": {"type": "string", "enum": list(RESULTS)},
-    "state": {"type": ["string", "null"], "description": "The current state of a job that was still running"},
+    "exit_code": CODE,
+    "state": {"type": ["string", "null"], "description": "The state of its job; null if it has none"},
 }
 _ENTRY = record("A request that ran something or was refused", " ".join(_PROPERTIES), **_PROPERTIES)
 _PAGE = record("A page of entries", "audit next", audit=array(_ENTRY), next={"type": ["string", "null"]})

@@ -10,7 +10,13 @@ from airflow_remote_server.jobs.models import JobState
 
 Schema = dict[str, Any]
 
-JSON_TYPES = {str: "string", int: "integer", float: "number"}
+JSON_TYPES: dict[Any, str | list[str]] = {
+    str: "string",
+    int: "integer",
+    float: "number",
+    str | None: ["string", "null"],
+    int | None: ["integer", "null"],
+}
 
 
 def ref(name: str, kind: str = "schemas") -> Schema:
@@ -48,7 +54,7 @@ def array(item: Schema) -> Schema:
 def dataclass_properties(record_class: type) -> dict[str, Schema]:
     """Return a schema for each field of a dataclass.
 
-    :param record_class: a dataclass whose fields are text, integers or numbers
+    :param record_class: a dataclass whose fields are text, integers, numbers or None
     """
     types = get_type_hints(record_class)
     return {field.name: {"type": JSON_TYPES[types[field.name]]} for field in fields(record_class)}

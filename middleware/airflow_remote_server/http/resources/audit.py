@@ -12,7 +12,7 @@ from airflow_remote_server.http import arguments
 from airflow_remote_server.http.job_documents import rfc3339
 from airflow_remote_server.http.parameters import Parameters
 from airflow_remote_server.http.responses import json_response
-from airflow_remote_server.jobs.audit.table import EXACT
+from airflow_remote_server.jobs.audit.table import EXACT, result_of_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,9 +60,12 @@ class AuditRoutes:
         return json_response({"audit": page, "next": following}, 200)
 
     def document(self, entry: AuditEntry) -> dict[str, Any]:
-        """Return an entry as JSON; ``state`` is the current state of a job that had not ended yet."""
-        state = None
-        if entry.result == "running" and entry.job:
+        """Return an entry as JSON, with the current state of a job whose end is not recorded yet."""
+        document = {**asdict(entry), "time": rfc3339(entry.time)}
+        if entry.job and entry.state is None:
             with suppress(NotFound):
-                state = self.table.jobs.get(entry.job).state.value
-        return {**asdict(entry), "time": rfc3339(entry.time), "state": state}
+                job = self.table.jobs.get(entry.job)
+                document |= {"state": job.state.value, "exit_code": job.exit_code}
+                if job.state.final and entry.result == "running":
+                    document["result"] = result_of_job(entry.name, job.state.value)
+        return document

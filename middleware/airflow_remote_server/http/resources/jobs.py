@@ -10,6 +10,7 @@ from airflow_remote_server.http import arguments, job_documents, preferences
 from airflow_remote_server.http.parameters import Parameters
 from airflow_remote_server.http.resources.job_output import OutputRange, read_output
 from airflow_remote_server.http.responses import file_response, json_response, text_response
+from airflow_remote_server.jobs.audit.table import STOP
 from airflow_remote_server.jobs.models import ACTIVE, JobState
 
 if TYPE_CHECKING:
@@ -126,12 +127,13 @@ class JobRoutes:
         force = parameters.flag("force")
         parameters.reject_unknown()
         wait = preferences.read(context.request, settings.max_wait).wait
-        context.notes.name, context.notes.job = "stop", job_id
+        context.notes.name, context.notes.job = STOP, job_id
         job = self.get(context, job_id)
         context.notes.command = job.command
         if not job.state.final:
             self.jobs.stop(job, force)
             job = self.jobs.wait(job, None, min(wait, settings.stop_grace + STOP_SECONDS))
+        context.notes.ended = job if job.state.final else None
         status = 200 if job.state.final else 202
         return json_response(job_documents.full(job, context.root), status)
 

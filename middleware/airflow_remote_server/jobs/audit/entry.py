@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from airflow_remote_server.auth.authenticator import Principal
 from airflow_remote_server.errors import ApiError
+from airflow_remote_server.jobs.models import Job
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class AuditEntry:
     :param message: the error, in one line; "" if it succeeded
     :param seconds: until it was answered
     :param job: the id of its job; "" if it has none
+    :param state: the final state of its job; None if the job has not ended, or there is none
+    :param exit_code: the exit code of its job; None if there is none
     """
 
     id: str
@@ -44,6 +47,8 @@ class AuditEntry:
     message: str
     seconds: float
     job: str
+    state: str | None = None
+    exit_code: int | None = None
 
 
 @dataclass
@@ -55,6 +60,7 @@ class AuditNotes:
     :param name: name of the endpoint
     :param command: the command line, secrets masked
     :param job: the id of its job
+    :param ended: its job, if the response reports how the job ended
     :param error: the error of its response; None if it has none
     """
 
@@ -63,4 +69,5 @@ class AuditNotes:
     name: str = ""
     command: str = ""
     job: str = ""
+    ended: Job | None = None
     error: ApiError | None = None

@@ -12,16 +12,18 @@ import secrets
 import threading
 import time
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server.errors import ApiError, Unavailable
 from airflow_remote_server.jobs.audit.entry import AuditEntry
+from airflow_remote_server.jobs.audit.table import result_of_job
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Request, Response
 
     from airflow_remote_server.jobs.audit.entry import AuditNotes
     from airflow_remote_server.jobs.audit.table import AuditTable
+    from airflow_remote_server.jobs.models import Job
 
 log = logging.getLogger("airflow_remote_server.audit")
 """Receives the lines of JSON. Python's logging configuration can send them to a file of their own."""
@@ -99,16 +101,39 @@ class AuditRecorder:
                 if skipped:
                     entry = replace(entry, message=f"{entry.message} (and {skipped} more were refused)")
             log.info("%s", json.dumps(asdict(entry)))
-            self._write(entry)
+            if self._write(entry):
+                self._log_end(self.table.jobs.store.get(entry.job))
         except Exception:
             log.exception("A request could not be recorded in the audit log")
 
-    def _write(self, entry: AuditEntry) -> None:
+    def record_end(self, job: Job) -> None:
+        """Record how a job ended, if the entries of its requests do not say so yet. Raise nothing.
+
+        :param job: an ended job
+        """
+        try:
+            if time.monotonic() < self._paused_until or self.table.record_end(job):
+                self._log_end(job)
+        except Unavailable:
+            self._log_end(job)
+        except Exception:
+            log.exception("The end of a job could not be recorded in the audit log")
+
+    def _log_end(self, job: Job | None) -> None:
+        """Write the line of JSON about the end of a job whose request was logged before."""
+        if job is not None:
+            log.info("%s", json.dumps(make_end(job)))
+
+    def _write(self, entry: AuditEntry) -> bool:
+        """Write the row of an entry.
+
+        :returns: whether its job has ended in the meantime
+        """
         now = time.monotonic()
         if now < self._paused_until:
-            return
+            return False
         try:
-            self.table.add(entry)
+            ended = self.table.add(entry)
             with self._lock:
                 self._written += 1
                 due = self._written % PRUNE_WRITES == 1 or now >= self._pruned + PRUNE_SECONDS
@@ -116,9 +141,11 @@ class AuditRecorder:
                     self._pruned = now
             if due:
                 self.table.prune()
+            return ended
         except Unavailable:
             self._paused_until = time.monotonic() + PAUSE_SECONDS
             log.warning("For the next %g s, audit entries are written to this log only", PAUSE_SECONDS)
+            return False
 
 
 def is_recorded(notes: AuditNotes, status: int) -> bool:
@@ -140,7 +167,7 @@ def make_entry(request: Request, began: float, notes: AuditNotes, response: Resp
     :param notes: what was collected while it was served
     :param response: the response to it
     """
-    principal, error, status = notes.principal, notes.error, response.status_code
+    principal, error, status, ended = notes.principal, notes.error, response.status_code, notes.ended
     result = result_of(status, response.is_streamed)
     message = ""
     if error is not None and result != "failed":
@@ -161,7 +188,27 @@ def make_entry(request: Request, began: float, notes: AuditNotes, response: Resp
         message=message,
         seconds=round(max(0.0, time.time() - began), 3),
         job=notes.job,
+        state=None if ended is None else ended.state.value,
+        exit_code=None if ended is None else ended.exit_code,
     )
+
+
+def make_end(job: Job) -> dict[str, Any]:
+    """Return the line of the log about the end of a job, with the names of ``AuditEntry``.
+
+    :param job: an ended job
+    """
+    return {
+        "time": job.ended,
+        "principal": job.principal,
+        "peer": job.peer,
+        "name": job.name,
+        "command": job.command,
+        "result": result_of_job("", job.state.value),
+        "job": job.id,
+        "state": job.state.value,
+        "exit_code": job.exit_code,
+    }
 
 
 def result_of(status: int, streamed: bool) -> str:

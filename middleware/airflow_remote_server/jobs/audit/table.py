@@ -6,11 +6,13 @@ import time
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, column, delete, or_, select, table
+from sqlalchemy import and_, case, column, delete, or_, select, table
 
 from airflow_remote_server.jobs.audit.entry import AuditEntry
 from airflow_remote_server.jobs.engine import BUSY_SECONDS
+from airflow_remote_server.jobs.models import ACTIVE, JobState
 from airflow_remote_server.jobs.sql import matches_command, storable
+from airflow_remote_server.jobs.store import JOBS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from airflow_remote_server.jobs.models import Job
     from airflow_remote_server.jobs.service import JobService
 
     T = TypeVar("T")
@@ -41,6 +44,9 @@ LONGEST = {"principal": 100, "role": 100, "peer": 100, "method": 20, "path": 300
 LONGEST |= {"message": 1000, "job": 40, "command": 60_000}
 """The maximum number of characters of a column."""
 
+STOP = "stop"
+"""The name of entries about requests to stop a job."""
+
 EXACT = ("principal", "peer", "result", "layer", "job")
 """Columns that can be filtered by their exact value."""
 
@@ -58,14 +64,48 @@ class AuditTable:
         self.keep_seconds = keep_seconds
         self.keep = keep
 
-    def add(self, entry: AuditEntry) -> None:
+    def add(self, entry: AuditEntry) -> bool:
         """Add an entry, unless the table stays locked for too long.
 
+        The job of the entry may end at any moment. So the entry is added first, and then its job is looked at
+        again: whoever records the end of the job later finds the entry.
+
+        :param entry: the entry
+        :returns: whether its job has ended although the entry does not say so; the row says so
         :raises Unavailable: if it could not be written
         """
         row = {name: storable(value, LONGEST.get(name)) for name, value in asdict(entry).items()}
 
-        def insert(connection: Connection) -> None:
+        def insert(connection: Connection) -> bool:
+            connection.execute(AUDIT.insert().values(**row))
+            if not entry.job or entry.state is not None:
+                return False
+            # The lock keeps the job from ending between this query and the commit.
+            query = select(JOBS.c.state, JOBS.c.exit_code).where(JOBS.c.id == entry.job)
+            job = connection.execute(query.with_for_update(read=True)).fetchone()
+            return job is not None and bool(_record_end(connection, entry.job, *job))
+
+        return self._run_briefly(insert)
+
+    def record_end(self, job: Job) -> bool:
+        """Record how a job ended in the entries of its requests.
+
+        :param job: an ended job
+        :returns: whether there was an entry that did not say so
+        :raises Unavailable: if the table stays locked for too long, or cannot be used
+        """
+        return self._run_briefly(
+            lambda connection: bool(_record_end(connection, job.id, job.state.value, job.exit_code))
+        )
+
+    def _run_briefly(self, work: Callable[[Connection], T]) -> T:
+        """Run a transaction that waits only briefly for locks.
+
+        :param work: called with a connection
+        :raises Unavailable: if the table stays locked for too long, or cannot be used
+        """
+
+        def run(connection: Connection) -> T:
             dialect = connection.dialect.name
             if dialect == "postgresql":
                 connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(LOCK_SECONDS * 1000)}")
@@ -74,14 +114,14 @@ class AuditTable:
             elif dialect == "sqlite":
                 connection.exec_driver_sql(f"PRAGMA busy_timeout={int(LOCK_SECONDS * 1000)}")
             try:
-                connection.execute(AUDIT.insert().values(**row))
+                return work(connection)
             finally:
                 if dialect == "sqlite":
                     connection.exec_driver_sql(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")
                 elif dialect == "mysql":
                     connection.exec_driver_sql("SET SESSION innodb_lock_wait_timeout = DEFAULT")
 
-        self._run(insert, retry_for=0.0)
+        return self._run(run, retry_for=0.0)
 
     def find(
         self, limit: int, before: str | None = None, command: str | None = None, **exact: str | None
@@ -107,6 +147,8 @@ class AuditTable:
     def prune(self) -> None:
         """Delete expired rows, and the oldest rows above the maximum number.
 
+        Also record the ends of jobs that could not be recorded in time, since the jobs are deleted earlier.
+
         :raises Unavailable: if the database cannot be used
         """
         oldest = time.time() - self.keep_seconds
@@ -119,7 +161,16 @@ class AuditTable:
             newest_first = select(AUDIT.c.id).where(condition).order_by(AUDIT.c.id.desc())
             queries.append(newest_first.offset(keep).limit(PRUNE_ROWS))
 
+        unrecorded = (
+            select(JOBS.c.id, JOBS.c.state, JOBS.c.exit_code)
+            .select_from(AUDIT.join(JOBS, JOBS.c.id == AUDIT.c.job))
+            .where(AUDIT.c.state.is_(None), JOBS.c.state.notin_([state.value for state in ACTIVE]))
+            .limit(PRUNE_ROWS)
+        )
+
         def delete_expired(connection: Connection) -> None:
+            for job in connection.execute(unrecorded).fetchall():
+                _record_end(connection, *job)
             ids = sorted({row[0] for query in queries for row in connection.execute(query)})
             for start in range(0, len(ids), DELETE_ROWS):
                 batch = ids[start : start + DELETE_ROWS]
@@ -135,3 +186,33 @@ class AuditTable:
         """
         self.jobs.spools.ensure_state_dir()
         return self.jobs.store.run_transaction(work, **options)
+
+
+def _record_end(connection: Connection, job_id: str, state: str, exit_code: int | None) -> int:
+    """Record how a job ended in its entries, unless it is active or they say so already.
+
+    :param connection: the connection of a transaction
+    :param job_id: the job
+    :param state: its state
+    :param exit_code: its exit code; None if there is none
+    :returns: the number of entries that have changed
+    """
+    if JobState(state) in ACTIVE:
+        return 0
+    result = case(
+        (AUDIT.c.result != "running", AUDIT.c.result),
+        (AUDIT.c.name == STOP, result_of_job(STOP, state)),
+        else_=result_of_job("", state),
+    )
+    entries = and_(AUDIT.c.job == job_id, AUDIT.c.state.is_(None))
+    changes = {"state": state, "exit_code": exit_code, "result": result}
+    return int(connection.execute(AUDIT.update().where(entries).values(**changes)).rowcount)
+
+
+def result_of_job(name: str, state: str) -> str:
+    """Return the result of a request whose job has ended: ``done`` or ``failed``.
+
+    :param name: name of the entry; a request to stop a job is done when the job has ended
+    :param state: the final state of the job
+    """
+    return "done" if name == STOP or state == JobState.SUCCEEDED.value else "failed"
