@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from live.curl import run_curl
+from live.curl import fetch_json, run_curl
 from live.harness import PREFIX, VERSIONS, Server, run_servers
+from live.program import run_client
 
 CHEAP = "/api/v1.0/rest_api_plugin_version"
 OPENER = "AIRFLOW__REST_API_PLUGIN__ALLOW_ANONYMOUS"
@@ -113,6 +114,28 @@ class TestEverybody:
     def test_it_still_rejects_pages_of_other_sites(self, server: Server) -> None:
         assert server.request(CHEAP, headers={"Sec-Fetch-Site": "cross-site"}).status == 403
         assert server.request(CHEAP, headers={"Origin": "http://evil.example"}).status == 403
+
+    def test_what_a_page_can_send_changes_nothing(self, server: Server) -> None:
+        forged = {"set": "forged", "value": "1"}
+        for reply in (
+            server.get("variables", **forged),
+            server.post("variables", data=forged),
+            server.request("/api", params={"api": "variables", **forged}),
+            server.post("commands/variables/set", data={"key": "forged", "value": "1"}),
+        ):
+            assert reply.status == 403, reply.text
+            assert "X-Requested-With: curl" in reply["error"]["message"]
+        assert "forged" not in server.get("variables")["stdout"]
+
+    def test_curl_and_the_client_change_things(self, server: Server, tmp_path: Path) -> None:
+        url = f"{server.url}{PREFIX}/api/v1.0/variables"
+        header = ("-H", "X-Requested-With: curl")
+        assert fetch_json(*header, "-d", "set=by_curl", "-d", "value=1", url)[0] == 200
+        (tmp_path / "more.json").write_text('{"by_client": "2"}')
+        done = run_client(server, "variables", "import", "more.json", cwd=tmp_path, AIRFLOW_REMOTE_TOKEN="")
+        assert done.returncode == 0, done.stderr
+        names = {row["key"] for row in server.get("variables")["result"]}
+        assert {"by_curl", "by_client"} <= names
 
     def test_the_log_warns(self, server: Server) -> None:
         server.request(CHEAP)

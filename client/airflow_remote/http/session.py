@@ -250,6 +250,9 @@ class Session:
             headers["Content-Type"] = request.content_type
         if self._token:
             headers[TOKEN_HEADER] = self._token.encode()
+        else:
+            # Without a token, the server accepts no change that a web page of another site could send.
+            headers["X-Requested-With"] = "airflow-remote"
         return headers
 
 

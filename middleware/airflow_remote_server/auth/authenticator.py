@@ -60,6 +60,7 @@ class Principal:
     :param expires: when its token expires; None if it never does
     :param key: a secret key for digests, different for each principal
     :param trusted: whether the request has a token, or comes from this machine
+    :param forgeable: whether a web page of another site can send requests in its name: it has no token
     """
 
     name: str
@@ -68,6 +69,7 @@ class Principal:
     expires: datetime | None = None
     key: bytes = field(default=b"", repr=False)
     trusted: bool = True
+    forgeable: bool = False
 
 
 class Authenticator:
@@ -124,7 +126,7 @@ class Authenticator:
         reason = self._remote_reason(request, peer)
         if reason and not self.allow_anonymous:
             raise Refused(f"Refused: without a token the REST API {reason}; {SETUP_HINT}", layer="peer")
-        return Principal("anonymous", peer, trusted=not reason)
+        return Principal("anonymous", peer, trusted=not reason, forgeable=True)
 
     def _throttle_and_identify(self, presented: bytes, peer: str) -> Principal:
         """Return the principal of a token, and slow down addresses that send wrong ones.

@@ -20,6 +20,7 @@ from airflow_remote_server.errors import ApiError, BadArguments, InternalError, 
 from airflow_remote_server.execution.fingerprint import current_fingerprint
 from airflow_remote_server.http import envelope
 from airflow_remote_server.http.cors import Cors
+from airflow_remote_server.http.csrf import SAFE_METHODS, refuse_forgery
 from airflow_remote_server.http.dispatch import CommandDispatcher
 from airflow_remote_server.http.limits import RequestSlots, check_headers
 from airflow_remote_server.http.planning import Planner
@@ -29,7 +30,7 @@ from airflow_remote_server.http.resources.jobs import JobRoutes
 from airflow_remote_server.http.resources.server import ServerRoutes
 from airflow_remote_server.http.resources.whoami import WhoAmIRoutes
 from airflow_remote_server.http.responses import NO_PRINCIPAL, RequestContext, json_response
-from airflow_remote_server.http.routes import PUBLIC, ROUTES
+from airflow_remote_server.http.routes import PUBLIC, ROUTES, RUNS_COMMANDS
 from airflow_remote_server.http.routing import ApiPath, find_api
 from airflow_remote_server.http.unavailable import UnavailableApp
 from airflow_remote_server.integrations.release import warn_of_untested_release
@@ -217,6 +218,8 @@ class Api:
             return Response(status=204, headers={"Allow": ", ".join(sorted({"OPTIONS", *allowed}))})
         if routing_error is not None:
             raise no_route(context.request, routing_error)
+        if context.request.method not in SAFE_METHODS and context.notes.route not in RUNS_COMMANDS:
+            refuse_forgery(context)
         return self.handlers[context.notes.route](context, **values)
 
 

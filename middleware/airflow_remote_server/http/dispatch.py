@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from airflow_remote_server.errors import ApiError
 from airflow_remote_server.http import envelope, job_documents, preferences, streaming
+from airflow_remote_server.http.csrf import refuse_forgery
 from airflow_remote_server.http.replies import make_reply
 from airflow_remote_server.http.responses import (
     Reply,
@@ -70,6 +71,8 @@ class CommandDispatcher:
             preferred = preferences.read(context.request, self.max_wait)
             plan = self.planner.plan(endpoint, arguments, ignore_unknown, context.principal.permissions)
             context.notes.command = plan.title
+            if not plan.request.variant.read_only:
+                refuse_forgery(context)
             if plan.handler.output is not None:
                 return envelope_response(
                     context, reshape(Reply({**plan.fields, "output": plan.handler.output}))

@@ -25,3 +25,6 @@ ROUTES = (
 
 PUBLIC = frozenset({"page", "static", "health"})
 """The routes that need no token. All others do, and so do paths that do not exist."""
+
+RUNS_COMMANDS = frozenset({"classic", "command", "legacy"})
+"""The routes that run a command. Whether a request to them changes anything depends on the command."""

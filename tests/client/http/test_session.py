@@ -36,6 +36,7 @@ def test_request_has_token_and_user_agent(stub: Stub) -> None:
     assert headers["accept"] == "application/json"
     assert len(headers["idempotency-key"]) == 36
     assert "prefer" not in headers
+    assert "x-requested-with" not in headers
 
 
 @pytest.mark.parametrize("token", [None, "", "  "])
@@ -43,6 +44,7 @@ def test_blank_token_is_not_sent(stub: Stub, token: str | None) -> None:
     Client(stub.url, token).run("version")
     assert "rest-api-plugin-http-token" not in stub.request.headers
     assert "authorization" not in stub.request.headers
+    assert stub.request.headers["x-requested-with"] == "airflow-remote", "without it, nothing may be changed"
 
 
 def test_non_ascii_token_is_sent_as_utf_8(stub: Stub) -> None:

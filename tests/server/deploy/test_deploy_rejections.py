@@ -182,5 +182,5 @@ def test_without_a_token_only_local_clients_deploy(
             assert "this machine only" in response.json["output"]
     assert files(folder) == {}
     data = {"dag_file": (io.BytesIO(PLAIN), "a.py")}
-    here = {"environ_overrides": {"REMOTE_ADDR": "127.0.0.1"}}
+    here = {"environ_overrides": {"REMOTE_ADDR": "127.0.0.1"}, "X_REQUESTED_WITH": "curl"}
     assert remote("deploy_dag", "POST", data=data, **here).status_code == 200

@@ -78,6 +78,9 @@ export async function request(path, { headers = {}, ...options } = {}) {
     // Header values are bytes (RFC 9110), and the server compares the token as UTF-8.
     const bytes = new TextEncoder().encode(currentToken);
     Object.assign(allHeaders, { "rest-api-plugin-http-token": String.fromCharCode(...bytes) });
+  } else {
+    // Without a token, the server accepts no change that a page of another site could send.
+    Object.assign(allHeaders, { "X-Requested-With": "airflow-remote" });
   }
   let response;
   try {

@@ -79,6 +79,7 @@ export function curlLine({ url, values, body }, variant) {
   const known = argumentsByName(variant);
   const words = [`curl -X POST ${quote(url)}`];
   if (getToken()) words.push('-H "rest-api-plugin-http-token: $AIRFLOW_REMOTE_TOKEN"');
+  else if (body instanceof FormData) words.push("-H 'X-Requested-With: curl'");
   if (body instanceof FormData) {
     for (const [name, value] of Object.entries(values)) {
       words.push(...listOf(value).map((item) => curlFormOption(name, item, known.get(name))));
