@@ -50,12 +50,15 @@ COMMAND_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}( [A-Za-z0-9_-]{1,100}){0,4}")
 class Client:
     """A remote Airflow server.
 
-    :param url: URL of the webserver, such as ``https://host:8080`` or with the path of its ``base_url``
+    :param url: URL of the webserver, such as ``https://host:8080`` or with the path of its ``base_url``;
+        or any URL of the API or its page
     :param token: the API token; None or "" to send none
     :param timeout: read timeout in seconds; does not limit the command
     :param notify: is called with a line for the user before a retry
     :param progress: reports the progress of uploads and downloads
     :param on_catalog_etag: is called with the ETag of the server's catalog from every response that has one
+    :param cacert: file of CA certificates in PEM format; None for the first of ``CURL_CA_BUNDLE``,
+        ``REQUESTS_CA_BUNDLE``, ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, or else those that come with requests
     :raises UnusableError: if one of them is invalid
     """
 
@@ -67,8 +70,9 @@ class Client:
         notify: Callable[[str], None] = lambda line: None,
         progress: Progress = no_progress,
         on_catalog_etag: Callable[[str], None] = lambda etag: None,
+        cacert: str | None = None,
     ) -> None:
-        self._session = Session(url, token, timeout, on_catalog_etag)
+        self._session = Session(url, token, timeout, on_catalog_etag, cacert)
         self._notify = notify
         self._progress = progress
 
@@ -144,7 +148,7 @@ class Client:
     def commands(self) -> Catalog:
         """Return all commands of the server's Airflow, fetched now.
 
-        :raises UnsupportedError: if the server is too old to list its commands
+        :raises OutdatedServerError: if the server is too old to list its commands
         :raises RemoteError: see ``run``
         """
         fetched = fetch_catalog(self._session, "", self._session.timeout)

@@ -74,6 +74,10 @@ class NotTheApiError(RemoteError):
     exit_status = ExitStatus.NOT_THE_API
 
 
+class OutdatedServerError(NotTheApiError):
+    """Raised when the server is too old to list its commands; classic commands work there."""
+
+
 class GatewayError(NotTheApiError):
     """Raised when a proxy reports that the webserver behind it is down or slow."""
 

@@ -39,7 +39,7 @@ class ExitStatus(IntEnum):
 _MEANINGS = {
     ExitStatus.OK: "success; or the command was started, if it is a service or --detach was given",
     ExitStatus.FAILED: "the command failed without an exit code: stopped, in conflict, or not confirmed",
-    ExitStatus.USAGE: "wrong arguments; nothing was run; nothing was run",
+    ExitStatus.USAGE: "wrong arguments; nothing was run",
     ExitStatus.UNREACHABLE: "no connection, or it was lost for good: the command may still be running",
     ExitStatus.SERVER_ERROR: "a bug in the server or in airflow-remote itself",
     ExitStatus.LOCAL_FILE: "a local file or standard output could not be read or written",

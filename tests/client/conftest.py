@@ -12,9 +12,11 @@ from contract import commands
 
 from airflow_remote.api import tail
 from airflow_remote.http import retry
+from airflow_remote.http.certificates import VARIABLES
 from client.program import UNREACHABLE_URL, CompletedRun, Run, Start, Stream, call, start_process
 from client.raw_stub import LiveStub, RawStub, serve_live_stub, serve_raw_stub
 from client.stub import Stub, serve_stub
+from client.tls import Certificates, make_certificates
 
 hypothesis.settings.register_profile("client", deadline=None, max_examples=60)
 hypothesis.settings.load_profile("client")
@@ -24,7 +26,8 @@ hypothesis.settings.load_profile("client")
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Remove the user's settings, and set an empty cache and an unreachable server."""
     for name in list(os.environ):
-        if name.startswith(("AIRFLOW_REMOTE_", "_AIRFLOW_REMOTE_")) or name.lower().endswith("_proxy"):
+        own = name.startswith(("AIRFLOW_REMOTE_", "_AIRFLOW_REMOTE_"))
+        if own or name in VARIABLES or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("AIRFLOW_REMOTE_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setenv("AIRFLOW_REMOTE_URL", UNREACHABLE_URL)
@@ -55,6 +58,19 @@ def stub(shared_stub: Stub) -> Stub:
 def raw_stub() -> Iterator[RawStub]:
     """Return a server that sends raw bytes."""
     with serve_raw_stub() as stub:
+        yield stub
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Return certificates that no default CA bundle contains."""
+    return make_certificates(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="session")
+def tls_stub(certificates: Certificates) -> Iterator[RawStub]:
+    """Return a server that sends raw bytes over TLS, with a certificate of an unknown authority."""
+    with serve_raw_stub(certificates.context()) as stub:
         yield stub
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from werkzeug.wrappers import Response
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
 
 from client.responses import EVENTS_TYPE
@@ -31,8 +32,11 @@ class RawStub:
 
 
 @contextlib.contextmanager
-def serve_raw_stub() -> Iterator[RawStub]:
-    """Run a raw stub on a free port of the loopback interface."""
+def serve_raw_stub(tls: ssl.SSLContext | None = None) -> Iterator[RawStub]:
+    """Run a raw stub on a free port of the loopback interface.
+
+    :param tls: TLS settings; None for plain HTTP
+    """
     stub = RawStub()
 
     class Handler(socketserver.StreamRequestHandler):
@@ -46,9 +50,20 @@ def serve_raw_stub() -> Iterator[RawStub]:
             with contextlib.suppress(OSError):
                 self.wfile.write(stub.data)
 
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        stub.url = f"http://127.0.0.1:{server.server_address[1]}"
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+        def get_request(self) -> tuple[socket.socket, object]:
+            connection, address = super().get_request()
+            if tls is not None:  # the handshake comes with the first read, in the connection's own thread
+                connection = tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+            return connection, address
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            """Print nothing: a client that refuses the certificate is what a test may want."""
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        stub.url = f"http{'' if tls is None else 's'}://127.0.0.1:{server.server_address[1]}"
         with run_in_thread(server):
             yield stub
 

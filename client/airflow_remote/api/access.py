@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_remote.api.result import parse_result, require_success
-from airflow_remote.http.session import Request, not_the_api_error
+from airflow_remote.http.foreign_responses import not_the_api_error
+from airflow_remote.http.session import Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 from airflow_remote.api.result import parse_result, require_success
 from airflow_remote.errors import UnusableError
-from airflow_remote.http.session import BYTES, JSON, TEXT, Request, not_the_api_error
+from airflow_remote.http.foreign_responses import not_the_api_error
+from airflow_remote.http.session import BYTES, JSON, TEXT, Request
 from airflow_remote.models import JOB_ID, is_job_document
 
 if TYPE_CHECKING:

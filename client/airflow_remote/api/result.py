@@ -14,7 +14,7 @@ from airflow_remote.errors import (
     RefusedError,
     for_http_status,
 )
-from airflow_remote.http.session import not_the_api_error
+from airflow_remote.http.foreign_responses import not_the_api_error
 from airflow_remote.models import RemoteFile, Result, is_exit_code, parse_files
 
 if TYPE_CHECKING:

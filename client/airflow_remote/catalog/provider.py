@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 from airflow_remote.api.result import parse_result, require_success
 from airflow_remote.catalog.cache import CachedCatalog, CatalogCache
 from airflow_remote.catalog.models import FORMAT, Catalog
-from airflow_remote.errors import AnsweredError, NotTheApiError, RemoteError, UnsupportedError
-from airflow_remote.http.session import Request, not_the_api_error
+from airflow_remote.errors import AnsweredError, NotTheApiError, OutdatedServerError, RemoteError
+from airflow_remote.http.foreign_responses import not_the_api_error
+from airflow_remote.http.session import Request
 
 if TYPE_CHECKING:
     from airflow_remote.http.session import Session
@@ -123,7 +124,7 @@ def fetch_catalog(session: Session, etag: str, seconds: float) -> FetchedCatalog
     :param etag: the ETag of the cached catalog; "" for none
     :param seconds: the maximum time to wait for a response
     :returns: the catalog; None if the cached one is still valid
-    :raises UnsupportedError: if the server is too old to list its commands
+    :raises OutdatedServerError: if the server is too old to list its commands
     :raises NotTheApiError: if the response is invalid
     :raises RemoteError: as for any request
     """
@@ -139,7 +140,10 @@ def fetch_catalog(session: Session, etag: str, seconds: float) -> FetchedCatalog
             require_success(parse_result(response), session.sends_token)
         except AnsweredError as error:
             if error.result.http_status == 404:
-                raise UnsupportedError("the server is too old to list its commands", error.result) from None
+                raise OutdatedServerError(
+                    f"the server at {session.base} is too old to list its commands, so only those of "
+                    "Airflow 1.x work: update airflow-remote on the server"
+                ) from None
             raise
     catalog_format = response.document.get("format") if isinstance(response.document, dict) else None
     if isinstance(catalog_format, int) and catalog_format != FORMAT:

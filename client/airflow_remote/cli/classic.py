@@ -99,7 +99,11 @@ class ClassicCommand(DocumentedCommand):
 
         :raises click.UsageError: if the command line is invalid
         """
-        rest = super().parse_args(ctx, args)
+        try:
+            rest = super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # click omits it for an option with too few values
+            raise
         if ctx.resilient_parsing:
             return rest
         missing = [

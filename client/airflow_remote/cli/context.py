@@ -11,7 +11,16 @@ from airflow_remote.cli import console
 from airflow_remote.cli.console import note
 from airflow_remote.cli.progress import bar
 from airflow_remote.client import Client, Job, Result
-from airflow_remote.errors import AnsweredError, CommandFailedError, RemoteError, UnusableError
+from airflow_remote.errors import (
+    AnsweredError,
+    CommandFailedError,
+    GatewayError,
+    LostError,
+    NotTheApiError,
+    RemoteError,
+    UnreachableError,
+    UnusableError,
+)
 from airflow_remote.exit_status import ExitStatus, exit_status_of
 from airflow_remote.http.session import DEFAULT_TIMEOUT, Session
 from airflow_remote.http.url import DEFAULT_URL
@@ -25,12 +34,18 @@ if TYPE_CHECKING:
     from airflow_remote.http.multipart import Value
 
 
+DEFAULT_URL_SECONDS = 2.0
+"""How long to wait for a response from the default URL before a usage error is reported."""
+
+
 @dataclass
 class CliContext:
     """The global options and the state of one program run.
 
     :param url: URL of the server
+    :param url_is_default: whether the user has named no URL
     :param token: "" for none
+    :param cacert: file of CA certificates; "" for those of the environment
     :param timeout: read timeout in seconds
     :param as_json: print the full response as JSON
     :param detach: do not wait for the command to end
@@ -40,7 +55,9 @@ class CliContext:
     """
 
     url: str = DEFAULT_URL
+    url_is_default: bool = True
     token: str = field(default="", repr=False)
+    cacert: str = ""
     timeout: float = DEFAULT_TIMEOUT
     as_json: bool = False
     detach: bool = False
@@ -52,7 +69,7 @@ class CliContext:
 
     def __post_init__(self) -> None:
         self.catalog_provider = CatalogProvider(
-            lambda: Session(self.url, self.token, self.timeout), self.notify
+            lambda: Session(self.url, self.token, self.timeout, cacert=self.cacert), self.notify
         )
 
     def run_classic(self, name: str, arguments: dict[str, Value], destination: str | None) -> int:
@@ -118,7 +135,15 @@ class CliContext:
 
         :raises UnusableError: if the global options are invalid
         """
-        return Client(self.url, self.token, self.timeout, self.notify, bar, self.catalog_provider.note_etag)
+        return Client(
+            self.url,
+            self.token,
+            self.timeout,
+            self.notify,
+            bar,
+            self.catalog_provider.note_etag,
+            self.cacert,
+        )
 
     def notify(self, line: str) -> None:
         """Print a message with the token masked."""
@@ -228,6 +253,22 @@ class CliContext:
         fate = f"has {self.job.state}" if self.job.ended else "has been told to stop"
         return f"interrupted; job {self.job.id} {fate}"
 
+    def explain(self, error: RemoteError) -> str:
+        """Return the message of an error; if no URL was set, and the default one is wrong, say so first."""
+        if not (self.url_is_default and _is_wrong_url(error)):
+            return error.message
+        return f"no URL is set (see --url and AIRFLOW_REMOTE_URL), so the default was tried: {error.message}"
+
+    def default_url_failure(self) -> RemoteError | None:
+        """Return why the default URL is wrong; None if it is right, or not used.
+
+        For a command line with an error, since a missing URL is what to mend first.
+        """
+        if not self.url_is_default or self.catalog_provider.reload(DEFAULT_URL_SECONDS) is not None:
+            return None
+        failure = self.catalog_provider.failure
+        return failure if failure is not None and _is_wrong_url(failure) else None
+
     def mask(self, text: str) -> str:
         """Mask the token in a text, since a server may have sent it back.
 
@@ -235,6 +276,12 @@ class CliContext:
         """
         token = self.token.strip()
         return text if len(token) < 4 else text.replace(token, "***")
+
+
+def _is_wrong_url(error: RemoteError) -> bool:
+    """Return whether an error can mean that the URL is wrong."""
+    may_be = isinstance(error, (UnreachableError, NotTheApiError))
+    return may_be and not isinstance(error, (LostError, GatewayError))
 
 
 def exit_status_for(error: RemoteError) -> int:

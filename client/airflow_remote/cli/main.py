@@ -21,15 +21,18 @@ from airflow_remote.catalog.classic import normalize
 from airflow_remote.cli import console
 from airflow_remote.cli.console import PROGRAM, note
 from airflow_remote.cli.context import CliContext, exit_status_for
+from airflow_remote.cli.own_commands import TOKEN
 from airflow_remote.cli.root import RootGroup
 from airflow_remote.errors import ClosedPipeError, RemoteError
 from airflow_remote.exit_status import ExitStatus
+from airflow_remote.http.certificates import VARIABLES
 from airflow_remote.http.session import DEFAULT_TIMEOUT
 from airflow_remote.http.url import DEFAULT_URL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+CACERT_VARIABLE = "AIRFLOW_REMOTE_CACERT"
 DEBUG = "AIRFLOW_REMOTE_DEBUG"
 COMPLETION = "_AIRFLOW_REMOTE_COMPLETE"
 
@@ -55,6 +58,8 @@ class Program(RootGroup):
                 [
                     ("AIRFLOW_REMOTE_URL", "like --url"),
                     ("AIRFLOW_REMOTE_TOKEN", "like --token, but not visible in the process list"),
+                    (CACERT_VARIABLE, f"like --cacert; then {', '.join(VARIABLES)}, as for curl"),
+                    ("http_proxy, https_proxy, all_proxy, no_proxy", "proxies, as for curl"),
                     (
                         CACHE_DIR_VARIABLE,
                         "directory of the cached command list, instead of the user's cache directory",
@@ -85,6 +90,13 @@ class Program(RootGroup):
 @click.option("--url", envvar="AIRFLOW_REMOTE_URL", help=f"URL of the Airflow webserver [{DEFAULT_URL}].")
 @click.option("--token", envvar="AIRFLOW_REMOTE_TOKEN", help="API token.")
 @click.option(
+    "--cacert",
+    envvar=CACERT_VARIABLE,
+    type=click.Path(),
+    metavar="FILE",
+    help="CA certificates to verify the server's with, in PEM format.",
+)
+@click.option(
     "--timeout",
     type=float,
     default=DEFAULT_TIMEOUT,
@@ -100,11 +112,19 @@ class Program(RootGroup):
 @click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
 @click.pass_obj
 def program(
-    context: CliContext, url: str | None, token: str | None, timeout: float, as_json: bool, detach: bool
+    context: CliContext,
+    url: str | None,
+    token: str | None,
+    cacert: str | None,
+    timeout: float,
+    as_json: bool,
+    detach: bool,
 ) -> None:
     """Store the global options; they are validated when a request is sent."""
+    context.url_is_default = url is None
     context.url = DEFAULT_URL if url is None else url
     context.token = token or ""
+    context.cacert = cacert or ""
     context.timeout = timeout
     context.as_json = as_json
     context.detach = detach
@@ -116,7 +136,10 @@ def apply_connection_options(context: CliContext, options: dict[str, object]) ->
     :param options: the options on the command line
     """
     environment = os.environ
-    context.url = str(options.get("url", environment.get("AIRFLOW_REMOTE_URL") or DEFAULT_URL))
+    url = options.get("url", environment.get("AIRFLOW_REMOTE_URL") or None)
+    context.url_is_default = url is None
+    context.url = DEFAULT_URL if url is None else str(url)
+    context.cacert = str(options.get("cacert", environment.get(CACERT_VARIABLE, "")))
     context.token = str(options.get("token", environment.get("AIRFLOW_REMOTE_TOKEN", "")))
     with contextlib.suppress(ValueError):
         context.timeout = float(str(options.get("timeout", DEFAULT_TIMEOUT)))
@@ -142,9 +165,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             note(context.handle_interrupt())
         return ExitStatus.INTERRUPTED
     except RemoteError as error:
-        print_error(error.message, context)
+        print_error(context.explain(error), context)
         return exit_status_for(error)
     except click.ClickException as error:
+        failure = context.default_url_failure() if needs_server(error) else None
+        if failure is not None:
+            print_error(context.explain(failure), context)
+            return exit_status_for(failure)
         print_error(usage_message(error), context)
         return ExitStatus.USAGE
     except OSError as error:  # raised by click; the client's own code raises LocalFileError
@@ -184,6 +211,12 @@ def usage_message(error: click.ClickException) -> str:
     message = error.format_message().rstrip(".")
     click_context = getattr(error, "ctx", None)
     return f"{message} (see {click_context.command_path if click_context else PROGRAM} --help)"
+
+
+def needs_server(error: click.ClickException) -> bool:
+    """Return whether an invalid command line is one of a command that needs a server."""
+    command_path = getattr(getattr(error, "ctx", None), "command_path", "").split()
+    return len(command_path) > 1 and command_path[1] != TOKEN
 
 
 def print_error(message: str, context: CliContext) -> None:

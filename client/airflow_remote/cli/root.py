@@ -1,8 +1,8 @@
 """Find the command for a name: a live command of the server's Airflow, a classic one, or the client's own.
 
 Some names stand for two commands: ``variables list`` is live, ``variables --set k v`` is classic. The words
-that follow decide. The catalog is not loaded if the decision does not need it; without a catalog, only
-classic commands are available.
+that follow decide. The catalog is not loaded if the decision does not need it. If it is needed and cannot be
+loaded, the reason is the only error that the user sees: any other one would be a guess.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from airflow_remote.cli.live import (
     write_commands,
 )
 from airflow_remote.cli.own_commands import ACCESS, JOB, JOB_SUMMARY, OWN
-from airflow_remote.errors import NotTheApiError, UnsupportedError
+from airflow_remote.errors import NotTheApiError, OutdatedServerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,8 +37,10 @@ if TYPE_CHECKING:
     from airflow_remote.cli.context import CliContext
 
 
-AMBIGUOUS_NAMES = ("variables", "connections", "backfill")
-"""Classic names that are groups in some Airflow versions: for these, a missing catalog is requested."""
+GROUP_NAMES = ("variables", "connections", "backfill")
+"""Classic names that are groups in some Airflow versions. A word after one may be a command of the group."""
+COMMAND_NAMES = ("version", "kerberos", "scheduler")
+"""Classic names that are also commands of today's Airflow, with other options."""
 
 HELP = ("-h", "--help")
 HELP_SECONDS = 5.0
@@ -86,7 +88,7 @@ class RootGroup(click.Group):
         if provider is None or ctx.resilient_parsing or normalize(word) in OWN:
             command = self.get_command(ctx, word)
         elif endpoint is not None:
-            command = _either(provider, endpoint, word, rest)
+            command = _either(ctx, provider, endpoint, word, rest)
         else:
             command = _live(provider, word)
         if command is None and not ctx.resilient_parsing:
@@ -98,7 +100,6 @@ class RootGroup(click.Group):
 
         :param line: the words after the program name
         :raises UnsupportedNameError: if the catalog says why this Airflow has none
-        :raises RemoteError: if the catalog could not be loaded
         """
         provider = _provider(ctx)
         catalog = provider.load_cached() if provider is not None else None
@@ -109,14 +110,7 @@ class RootGroup(click.Group):
         ]
         if catalog is not None:
             explain_missing(catalog, line)
-        error = unknown_command(ctx, line[0], names, catalog)
-        failure = provider.failure if provider is not None and catalog is None else None
-        if isinstance(failure, UnsupportedError):
-            return click.UsageError(f"{error.message} ({failure.message})", ctx)
-        if failure is not None:
-            failure.append(f": without the server's commands, {error.message}")
-            raise failure
-        return error
+        return unknown_command(ctx, line[0], names, catalog)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the live commands, the classic ones, and the client's own."""
@@ -124,8 +118,9 @@ class RootGroup(click.Group):
         catalog = provider.load(HELP_SECONDS) if provider is not None else None
         if catalog is None:
             if provider is not None and provider.failure is not None:
+                reason = one_line(ctx.find_root().obj.explain(provider.failure))
                 with formatter.section("Commands of the server's Airflow"):
-                    formatter.write_text(f"They could not be loaded: {one_line(provider.failure.message)}.")
+                    formatter.write_text(f"They could not be loaded: {reason}.")
             write_sections(formatter)
         else:
             write_commands(catalog, "", formatter)
@@ -142,10 +137,14 @@ def _provider(ctx: click.Context) -> CatalogProvider | None:
 
 
 def _live(provider: CatalogProvider, word: str) -> click.Command | None:
-    """Return the live command for a name that is not classic; ask the server before giving up."""
+    """Return the live command for a name that is not classic; ask the server before giving up.
+
+    :raises RemoteError: if the catalog could not be loaded
+    """
     if not WORD.fullmatch(word):
         return None
-    provider.load()
+    if provider.load() is None and provider.failure is not None:
+        raise provider.failure
     command = build_command(provider, word)
     if command is None:
         provider.reload()
@@ -153,15 +152,25 @@ def _live(provider: CatalogProvider, word: str) -> click.Command | None:
     return command
 
 
-def _either(provider: CatalogProvider, endpoint: Entry, word: str, rest: Sequence[str]) -> click.Command:
-    """Return the live or the classic command for a name that may be both."""
+def _either(
+    ctx: click.Context, provider: CatalogProvider, endpoint: Entry, word: str, rest: Sequence[str]
+) -> click.Command:
+    """Return the live or the classic command for a name that may be both.
+
+    :raises RemoteError: if only the catalog could tell, and it could not be loaded
+    """
     classic_command = ClassicCommand(endpoint)
     wants_help = bool(rest) and all(option in HELP for option in rest)
     has_word = bool(rest) and not rest[0].startswith("-")
     seconds = HELP_SECONDS if wants_help else MAX_WAIT_SECONDS
     catalog = provider.load_cached()
-    if catalog is None and endpoint["name"] in AMBIGUOUS_NAMES and (has_word or wants_help):
-        catalog = provider.load(seconds)
+    if catalog is None and endpoint["name"] in (*GROUP_NAMES, *COMMAND_NAMES):
+        is_classic = wants_help or _is_valid(classic_command, ctx, word, rest)
+        may_be_group = endpoint["name"] in GROUP_NAMES and (has_word or wants_help)
+        may_be_command = endpoint["name"] in COMMAND_NAMES and not is_classic
+        if may_be_group or may_be_command:
+            catalog = provider.load(seconds)
+            _require_catalog(ctx, provider, is_classic, wants_help)
     name = catalog.find(word) if catalog is not None else None
     if catalog is None or name is None or (catalog.is_group(name) and not (has_word or wants_help)):
         return classic_command
@@ -179,6 +188,34 @@ def _either(provider: CatalogProvider, endpoint: Entry, word: str, rest: Sequenc
     takes_words = any(isinstance(param, click.Argument) for param in classic_command.params)
     # A classic command without positional arguments cannot start with a word, so the group reports it.
     return live if build_command(provider, rest[0], name) is not None or not takes_words else classic_command
+
+
+def _is_valid(command: click.Command, ctx: click.Context, word: str, rest: Sequence[str]) -> bool:
+    """Return whether a command accepts a command line."""
+    try:
+        command.make_context(word, [option for option in rest if option not in HELP], parent=ctx)
+    except click.UsageError:
+        return False
+    return True
+
+
+def _require_catalog(
+    ctx: click.Context, provider: CatalogProvider, is_classic: bool, wants_help: bool
+) -> None:
+    """Raise the reason why there is no catalog, unless the classic command is right without it.
+
+    :param is_classic: whether the classic command accepts the command line
+    :param wants_help: whether only help is requested, which the classic command has in any case
+    :raises RemoteError: the reason
+    """
+    failure = provider.failure
+    if provider.load_cached() is not None or failure is None:
+        return
+    if wants_help and not isinstance(failure, OutdatedServerError):
+        context: CliContext = ctx.find_root().obj
+        context.notify(f"{context.explain(failure)}; this help is for the command of Airflow 1.x only")
+    elif not is_classic or not isinstance(failure, OutdatedServerError):
+        raise failure
 
 
 def _only_classic(live: LiveCommand, classic: ClassicCommand, rest: Sequence[str]) -> bool:

@@ -6,12 +6,25 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from airflow_remote.errors import LostError, NotTheApiError, UnreachableError, UnusableError
+from airflow_remote.http.proxies import find_proxy, through_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CONNECT_TIMEOUT = 10.0
 """How long to wait for a connection, in seconds."""
+
+NEW_NAME = "set --url to a name that the certificate has"
+CERTIFICATE_ADVICE = {
+    9: "check the clock of this machine",
+    10: "the server needs a new certificate",
+    62: NEW_NAME,
+    64: NEW_NAME,
+}
+"""What to do by OpenSSL's ``X509_V_ERR`` number: not yet valid, expired, wrong host name, wrong address.
+
+For all others, such as a private CA, the issuer is unknown. Source: openssl's ``x509_vfy.h``.
+"""
 
 
 @contextmanager
@@ -23,37 +36,92 @@ def translate_errors(base: str, timeout: float) -> Iterator[None]:
     :raises LostError: if the request may have arrived but the response did not
     :raises UnreachableError: if there was no connection
     :raises NotTheApiError: if the response cannot be decoded
-    :raises UnusableError: if the URL is invalid
+    :raises UnusableError: if the URL or that of a proxy is invalid
     """
     import requests
     import urllib3
 
-    lost = f"the connection to {base} was lost before the end of the response"
-    late = f"no response from {base} within {timeout:g} s (see --timeout)"
     try:
         yield
     except requests.exceptions.ConnectTimeout:
-        limit = min(CONNECT_TIMEOUT, timeout)
-        raise UnreachableError(f"no connection to {base} within {limit:g} s") from None
+        raise _unreachable(base, f"no answer within {min(CONNECT_TIMEOUT, timeout):g} s") from None
     except (requests.exceptions.Timeout, urllib3.exceptions.ReadTimeoutError):
-        raise LostError(late) from None
+        raise _late(base, timeout) from None
     except (requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError) as error:
         raise NotTheApiError(f"{base} sent a response that cannot be decoded") from error
     except requests.exceptions.ConnectionError as error:
         if _any_is(error, urllib3.exceptions.ReadTimeoutError):
-            raise LostError(late) from error
+            raise _late(base, timeout) from error
+        if isinstance(error, requests.exceptions.SSLError):
+            raise _tls_error(base, error) from error
         if _never_connected(error):
-            raise UnreachableError(f"no connection to {base}: {_reason(error)}") from error
-        raise LostError(f"{lost} ({_reason(error)})") from error
+            raise _unreachable(base, _reason(error)) from error
+        raise _lost(base, error) from error
     except (
         requests.exceptions.InvalidURL,
-        requests.exceptions.InvalidProxyURL,
-        urllib3.exceptions.LocationParseError,
+        requests.exceptions.InvalidSchema,
+        urllib3.exceptions.LocationValueError,
+        urllib3.exceptions.ProxySchemeUnknown,
         UnicodeError,
     ) as error:
-        raise UnusableError(f"the URL {base!r} cannot be used: {error}") from error
+        raise _invalid_url(base, error) from error
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise LostError(f"{lost} ({_reason(error)})") from error
+        raise _lost(base, error) from error
+
+
+def _unreachable(base: str, reason: str) -> UnreachableError:
+    proxy = find_proxy(base)
+    if proxy is None:
+        return UnreachableError(
+            f"no connection to {base}: {reason}; check --url, and that the webserver runs"
+        )
+    return UnreachableError(f"no connection to {base} through {proxy}: {reason}; {proxy.advice}")
+
+
+def _tls_error(base: str, error: BaseException) -> UnreachableError:
+    """Return the error for a failed TLS handshake.
+
+    :param error: the exception of ``requests``, which hides that of ``ssl``
+    """
+    import ssl
+
+    chain = list(_chain(error))
+    certificate = next((link for link in chain if isinstance(link, ssl.SSLCertVerificationError)), None)
+    if certificate is None:
+        reason = _reason(error)
+        speaks_http = any(getattr(link, "reason", None) == "WRONG_VERSION_NUMBER" for link in chain)
+        advice = "the server does not use TLS, so set --url to http://" if speaks_http else "check --url"
+        return UnreachableError(f"no connection to {base}: {reason}; {advice}")
+    advice = CERTIFICATE_ADVICE.get(certificate.verify_code, "set --cacert to the certificate of its issuer")
+    reason = certificate.verify_message.rstrip(".")
+    return UnreachableError(f"{base} has a certificate that is not trusted: {reason}; {advice}")
+
+
+def _late(base: str, timeout: float) -> LostError:
+    return LostError(f"no response from {base}{through_proxy(base)} within {timeout:g} s (see --timeout)")
+
+
+def _lost(base: str, error: BaseException) -> LostError:
+    path = f"{base}{through_proxy(base)}"
+    return LostError(f"the connection to {path} was lost before the end of the response ({_reason(error)})")
+
+
+def _invalid_url(base: str, error: BaseException) -> UnusableError:
+    """Return the error for a URL that ``requests`` refuses: that of the proxy, if there is one.
+
+    The API's URL is validated before; with a proxy, its host name is not looked up.
+    """
+    import requests
+
+    proxy = find_proxy(base)
+    if proxy is None:
+        return UnusableError(f"the URL {base!r} cannot be used: {error}")
+    if proxy.is_socks and isinstance(error, requests.exceptions.InvalidSchema):
+        return UnusableError(
+            f"{proxy} is a SOCKS proxy, which needs PySocks: run pip install 'requests[socks]', "
+            f"or set no_proxy={proxy.target} to connect without it"
+        )
+    return UnusableError(f"{proxy} has no valid URL, such as http://HOST:PORT: {proxy.advice}")
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -78,11 +146,10 @@ def _any_is(error: BaseException, kind: type[BaseException]) -> bool:
 
 
 def _never_connected(error: BaseException) -> bool:
-    import requests
     import urllib3
 
     kinds = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ProxyError)
-    return isinstance(error, requests.exceptions.SSLError) or any(_any_is(error, kind) for kind in kinds)
+    return any(_any_is(error, kind) for kind in kinds)
 
 
 def _reason(error: BaseException) -> str:

@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Callable
 
 from airflow_remote._version import __version__
-from airflow_remote.errors import GatewayError, LostError, NotTheApiError, UnusableError
+from airflow_remote.errors import LostError, NotTheApiError, UnusableError
+from airflow_remote.http.certificates import find_ca_bundle, validate_ca_bundle
 from airflow_remote.http.exceptions import CONNECT_TIMEOUT, translate_errors
-from airflow_remote.http.url import MOUNT, api_base_url, validate_token
+from airflow_remote.http.foreign_responses import not_the_api_error, redirect_error
+from airflow_remote.http.url import api_base_url, validate_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,8 +38,6 @@ MAX_TIMEOUT = 1e6
 """The longest timeout, in seconds; sockets accept at most some hundred years."""
 MAX_RESPONSE_BYTES = 1 << 28
 """Larger than any response: by default, an envelope has at most 16 MiB of output, twice and escaped."""
-GATEWAY = (502, 503, 504)
-"""The statuses of a proxy whose webserver does not respond."""
 BLOCK_BYTES = 1 << 16
 
 
@@ -142,11 +142,13 @@ class Connection:
 
     :param session: the connection settings of the server
     :param http_session: the session of ``requests``
+    :param ca_bundle: file or directory of CA certificates; "" for those that come with ``requests``
     """
 
-    def __init__(self, session: Session, http_session: requests.Session) -> None:
+    def __init__(self, session: Session, http_session: requests.Session, ca_bundle: str = "") -> None:
         self.session = session
         self._http_session = http_session
+        self._verify = ca_bundle or True
 
     @contextmanager
     def stream(self, request: Request) -> Iterator[StreamedResponse]:
@@ -170,6 +172,7 @@ class Connection:
                 allow_redirects=False,
                 stream=True,
                 timeout=(min(CONNECT_TIMEOUT, timeout), timeout),
+                verify=self._verify,
             )
         with response:
             streamed = StreamedResponse(base + request.path, response, base, timeout)
@@ -177,7 +180,7 @@ class Connection:
                 self.session.on_catalog_etag(streamed.headers[CATALOG_HEADER])
             is_revalidation = streamed.status == 304 and "If-None-Match" in request.headers
             if 300 <= streamed.status < 400 and not is_revalidation:
-                raise NotTheApiError(_redirect_message(streamed, base))
+                raise redirect_error(streamed.url, streamed.headers.get("Location", ""), base)
             yield streamed
 
     def send(self, request: Request) -> Response:
@@ -197,6 +200,7 @@ class Session:
     :param timeout: read timeout in seconds; the connection timeout is 10 s at most
     :param on_catalog_etag: is called with the ETag of the server's catalog, including quotes, for every
         response that names it
+    :param cacert: file of CA certificates; None or "" for those of the environment, see ``certificates``
     :raises UnusableError: if one of them is invalid
     """
 
@@ -206,6 +210,7 @@ class Session:
         token: str | None,
         timeout: float,
         on_catalog_etag: Callable[[str], None] = lambda etag: None,
+        cacert: str | None = None,
     ) -> None:
         self.base = api_base_url(url)
         self._token = validate_token(token or "")
@@ -213,6 +218,7 @@ class Session:
             raise UnusableError(f"the timeout must be above 0 s and at most {MAX_TIMEOUT:g} s")
         self.timeout = timeout
         self.on_catalog_etag = on_catalog_etag
+        self._cacert = cacert or ""
 
     def __repr__(self) -> str:
         """Show the URL but not the token."""
@@ -230,12 +236,18 @@ class Session:
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
-        """Open a connection for the requests of one operation."""
+        """Open a connection for the requests of one operation.
+
+        :raises LocalFileError: if the CA certificates cannot be read
+        """
         import requests
 
+        ca_bundle = find_ca_bundle(self._cacert)
+        if ca_bundle is not None and self.base.startswith("https:"):
+            validate_ca_bundle(ca_bundle)
         with requests.Session() as http_session:
             http_session.auth = _add_no_credentials
-            yield Connection(self, http_session)
+            yield Connection(self, http_session, ca_bundle.path if ca_bundle is not None else "")
 
     def headers(self, request: Request) -> dict[str, str | bytes]:
         """Return the headers of a request."""
@@ -254,31 +266,6 @@ class Session:
             # Without a token, the server accepts no change that a web page of another site could send.
             headers["X-Requested-With"] = "airflow-remote"
         return headers
-
-
-def not_the_api_error(url: str, status: int, content: str) -> NotTheApiError:
-    """Return the error for a response that is not from the API.
-
-    :param url: the URL of the request
-    :param status: HTTP status
-    :param content: what the response holds instead
-    """
-    message = f"{url} responded with status {status} and {content}"
-    if status in GATEWAY:
-        return GatewayError(f"{message}: a proxy responded, and the webserver behind it is down or slow")
-    return NotTheApiError(f"{message}: check --url, and that the webserver runs the middleware")
-
-
-def _redirect_message(response: StreamedResponse, base: str) -> str:
-    target = response.headers.get("Location", "")
-    message = (
-        f"{response.url} redirects to {target[:300]!r}, which is not followed: "
-        "the token is for one server only"
-    )
-    new_base = target.partition(MOUNT)[0]
-    if MOUNT in target and new_base.startswith(("http://", "https://")) and new_base != base:
-        return f"{message}; if that is the right server, set --url {new_base}"
-    return f"{message}; set --url to the address that does not redirect"
 
 
 def _add_no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -8,13 +8,16 @@ from urllib.parse import SplitResult, urlsplit
 from airflow_remote.errors import UnusableError
 
 MOUNT = "/admin/rest_api"
+API = "/api/v1.0"
+"""The path of the API below its base; Airflow's own API has other version numbers."""
 DEFAULT_URL = "http://localhost:8080"
 
 
 def api_base_url(url: str) -> str:
     """Return the base URL of the API, which ends with ``/admin/rest_api``.
 
-    :param url: the URL from the user
+    :param url: the URL from the user: that of the webserver, or any URL of the API or its page, as users copy
+        them from a curl command or a browser
     :raises UnusableError: if it is not an http or https URL of a server and an optional path
     """
     if any(char.isspace() or not char.isprintable() for char in url):
@@ -31,9 +34,10 @@ def api_base_url(url: str) -> str:
         raise UnusableError(f"the URL {url!r} must begin with http:// or https://{example}")
     if not names_server:
         raise UnusableError(f"the URL {url!r} names no server")
-    if parts.query or parts.fragment:
+    prefix, is_api_url = _split_path(parts)
+    if (parts.query or parts.fragment) and not is_api_url:
         raise UnusableError(f"the URL {url!r} must end with its path: no ? and no #")
-    return _mounted(parts)
+    return f"{parts.scheme}://{parts.netloc}{prefix}{MOUNT}"
 
 
 def validate_token(token: str) -> str:
@@ -47,11 +51,13 @@ def validate_token(token: str) -> str:
     return token.strip()
 
 
-def _mounted(parts: SplitResult) -> str:
-    path = parts.path.rstrip("/")
-    if not path.endswith(MOUNT):
-        path += MOUNT
-    return f"{parts.scheme}://{parts.netloc}{path}"
+def _split_path(parts: SplitResult) -> tuple[str, bool]:
+    """Return the path of the webserver, without a slash at its end, and whether the URL is one of the API."""
+    for marker in (MOUNT, API):
+        before, found, _ = f"{parts.path}/".rpartition(f"{marker}/")
+        if found:
+            return before.rstrip("/"), True
+    return parts.path.rstrip("/"), False
 
 
 def _without_user(url: str) -> str:

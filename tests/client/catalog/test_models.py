@@ -11,7 +11,7 @@ from contract import commands
 from airflow_remote.catalog.models import Catalog
 from airflow_remote.catalog.validate import clean
 from airflow_remote.client import Client
-from airflow_remote.errors import NotTheApiError, RefusedError, UnsupportedError
+from airflow_remote.errors import NotTheApiError, OutdatedServerError, RefusedError
 from client.responses import json_response
 from client.stub import Stub
 
@@ -146,8 +146,8 @@ def test_client_returns_the_catalog(stub: Stub) -> None:
     assert request.headers["rest-api-plugin-http-token"] == "s3cret-token"
 
 
-def test_server_without_a_catalog_is_unsupported(stub: Stub) -> None:
-    with pytest.raises(UnsupportedError, match="too old to list its commands"):
+def test_server_without_a_catalog_is_too_old(stub: Stub) -> None:
+    with pytest.raises(OutdatedServerError, match="too old to list its commands"):
         Client(stub.url).commands()
 
 

@@ -219,11 +219,11 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("line", "reason"), REFUSED, ids=[line for line, _ in REFUSED])
-def test_usage_error_is_one_line(run: Run, stub: Stub, line: str, reason: str) -> None:
+def test_usage_error_is_one_line(run: Run, live: Stub, line: str, reason: str) -> None:
     completed = run(*line.split())
     assert completed.status == 2
     assert reason in completed.message()
-    assert stub.requests == []
+    assert live.requests == []
 
 
 def test_usage_error_names_the_help(run: Run) -> None:

@@ -178,14 +178,14 @@ def test_unknown_job_is_one_line(run: Run, stub: Stub, command: str) -> None:
         ("job list --state done", "is not one of"),
         ("job list --limit 0", "not in the range"),
         ("job output x --stream stdin", "is not one of"),
-        ("jobs", "did you mean 'job'?"),
+        ("jobb", "did you mean 'job'?"),
     ],
 )
-def test_usage_error_is_one_line(run: Run, stub: Stub, line: str, reason: str) -> None:
+def test_usage_error_is_one_line(run: Run, live: Stub, line: str, reason: str) -> None:
     completed = run(*line.split())
     assert completed.status == ExitStatus.USAGE
     assert reason in completed.message()
-    assert stub.requests == []
+    assert live.requests == []
 
 
 @pytest.mark.parametrize("command", ["list", "show", "output", "wait", "stop"])

@@ -85,7 +85,7 @@ def test_version_option_prints_the_version() -> None:
         ([], "Missing command"),
         (["--nonsense", "version"], "No such option"),
         (["--url"], "requires an argument"),
-        (["version", "--url", "x"], "No such option"),
+        (["rest_api_plugin_version", "--url", "x"], "No such option"),
         (["--", "--version"], "no such command: '--version'"),
     ],
     ids=str,

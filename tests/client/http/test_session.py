@@ -107,7 +107,7 @@ def test_redirect_to_the_api_names_the_url_to_set(run: Run, stub: Stub) -> None:
         (b"\xff\xfe\xff", 200, "application/json", "not JSON"),
         (b"[" * 100_000, 200, "application/json", "not JSON"),
         (b"9" * 5000, 200, "application/json", "JSON"),
-        (b"Bad Gateway", 502, "text/plain", "the webserver behind it is down or slow"),
+        (b"Bad Gateway", 502, "text/plain", "the webserver behind it is down: start it"),
     ],
     ids=str,
 )
@@ -145,7 +145,8 @@ def test_refused_connection_is_reported(run: Run) -> None:
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
         completed = call("--url", url, "version")
     assert completed.status == ExitStatus.UNREACHABLE
-    assert completed.message() == f"no connection to {url}/admin/rest_api: Connection refused"
+    reason = "Connection refused; check --url, and that the webserver runs"
+    assert completed.message() == f"no connection to {url}/admin/rest_api: {reason}"
 
 
 def test_unknown_host_name_is_reported() -> None:

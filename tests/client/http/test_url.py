@@ -24,6 +24,16 @@ from client.program import call
         ("http://host/pre/admin/rest_api/", "http://host/pre/admin/rest_api"),
         ("http://[::1]:8080", "http://[::1]:8080/admin/rest_api"),
         ("HTTP://Host", "http://Host/admin/rest_api"),
+        ("http://host//", "http://host/admin/rest_api"),
+        ("http://host//admin/rest_api", "http://host/admin/rest_api"),
+        ("http://host/admin/rest_api/api/v1.0", "http://host/admin/rest_api"),
+        ("http://host/admin/rest_api/api/v1.0/", "http://host/admin/rest_api"),
+        ("http://host/pre/admin/rest_api/api/v1.0/commands/dags/list", "http://host/pre/admin/rest_api"),
+        ("http://host/admin/rest_api/api?api=version&x=1", "http://host/admin/rest_api"),
+        ("http://host/admin/rest_api/#dags/trigger", "http://host/admin/rest_api"),
+        ("http://host/admin/rest_api?x=/admin/rest_api", "http://host/admin/rest_api"),
+        ("http://host/pre/api/v1.0/commands", "http://host/pre/admin/rest_api"),
+        ("http://host/admin/rest_api_2", "http://host/admin/rest_api_2/admin/rest_api"),
     ],
 )
 def test_api_path_is_appended_once(url: str, base: str) -> None:
