@@ -1,8 +1,9 @@
 """Probe commands: ``airflow tasks list -- PROBE`` does what a test needs while it reads a DAG file.
 
 ``airflow tasks test -- PROBE TASK`` does so too. A probe is ``VERB.NAME`` or ``VERB.NAME.PARAMETERS``, which
-is a valid DAG ID. Each probe has a unique name, so tests can share a fork server. The file ``NAME.log``
-records the processes that ran the probe; ``NAME.released`` ends its wait.
+is a valid DAG ID. ``tell`` and ``raise`` read a text, which need not be valid in an ID, from ``NAME.text``.
+Each probe has a unique name, so tests can share a fork server. The file ``NAME.log`` records the processes
+that ran the probe; ``NAME.released`` ends its wait.
 """
 
 from __future__ import annotations
@@ -106,6 +107,13 @@ def run_probe(verb, name, *more):
             write_line("chatter")
     elif verb == "burst":
         os.write(1, b"x" * int(more[0]))
+    elif verb == "tell":
+        for stream, text in json.loads((FOLDER / f"{name}.text").read_text()):
+            os.write(stream, text.encode())
+        if more:
+            run_probe(more[0], name, *more[1:])
+    elif verb == "raise":
+        raise RuntimeError((FOLDER / f"{name}.text").read_text())
     elif verb == "half":
         os.write(1, bytes([0x61, 0xC3]))
         wait_for_release(name)
@@ -164,6 +172,10 @@ class Probe:
     def release(self) -> None:
         """Let the command continue if it waits."""
         self.path.with_suffix(".released").touch()
+
+    def write_text(self, text: str) -> None:
+        """Write the text that the command reads."""
+        self.path.with_suffix(".text").write_text(text)
 
     @property
     def processes(self) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import sqlite3
 from pathlib import Path
@@ -52,6 +53,20 @@ COMMANDS: dict[str, tuple[str, dict[str, Any]]] = {
     "a variable, the classic way": ("variables", {"set": "innocent", "value": SECRET}),
     "a run": ("commands/dags/trigger", {"dag_id": "none", "conf": json.dumps({"db_password": SECRET})}),
     "a run, the classic way": ("trigger_dag", {"dag_id": "none", "conf": {"a": {"token": [SECRET]}}}),
+    "a connection by its parts, with a password in the host": (
+        "commands/connections/add",
+        {"conn_id": "by_host", "conn_type": "http", "conn_host": f"http://login:{SECRET}@host/"},
+    ),
+    "a connection by an invalid URI": (
+        "commands/connections/add",
+        {"conn_id": "invalid", "conn_uri": f"postgres//login:{SECRET}@host/db"},
+    ),
+    "a connection by a URI with a port that is none": (
+        "commands/connections/add",
+        {"conn_id": "port", "conn_uri": f"postgres://login:a/{SECRET}@host:x/db"},
+    ),
+    "a connection that exists": ("commands/connections/add", {"conn_id": "by_uri", "conn_uri": URI}),
+    "a URL with a token": ("commands/dags/details", {"dag_id": f"https://{SECRET}@host/"}),
     "a tested task": (
         "commands/tasks/test",
         {"dag_id": "none", "task_id": "t", "task_params": json.dumps({"api_key": SECRET})},
@@ -85,13 +100,7 @@ def test_secrets_of_commands_are_not_shown_or_stored(
     remote: Remote = holder("admin")
     response = remote(path, "POST", json=arguments)
     job = response.json["job"]
-    document = {
-        **response.json,
-        "stdout": "",
-        "output": "",
-        "result": None,
-    }  # what Airflow itself prints is its own
-    assert SECRET not in json.dumps(document)
+    assert SECRET not in response.text
     assert SECRET not in json.dumps(remote.job(job["id"]))
     assert SECRET not in caplog.text
     rows = logged()
@@ -100,8 +109,37 @@ def test_secrets_of_commands_are_not_shown_or_stored(
     assert {row[2] for row in rows} == {"airflow-remote:ci"}
     state = Path(remote.settings.state_dir)
     kept = [path for path in (state / "jobs" / job["id"]).rglob("*") if path.is_file()]
-    assert [path.name for path in kept if SECRET.encode() in path.read_bytes()] in ([], ["stdout"])
+    assert [path.name for path in kept if SECRET.encode() in path.read_bytes()] == []
     assert SECRET.encode() not in b"".join(path.read_bytes() for path in state.glob("jobs.db*"))
+
+
+FILES = {
+    "connections": {"c": f"http://u:{SECRET}@host", "d": {"conn_type": "nope", "password": [SECRET]}},
+    "variables": {"api_key": SECRET, "x": {"password": SECRET}},
+}
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/x-ndjson", "text/plain"])
+@pytest.mark.parametrize(("group", "content"), FILES.items())
+def test_secrets_of_imported_files_are_not_shown(
+    remote: Remote, group: str, content: dict[str, Any], accept: str
+) -> None:
+    upload = {"file": (io.BytesIO(json.dumps(content).encode()), f"{group}.json")}
+    response = remote(f"commands/{group}/import", "POST", data=upload, ACCEPT=accept)
+    assert SECRET not in response.text
+    [job] = remote.jobs(limit=1)
+    state = Path(remote.settings.state_dir)
+    assert not any(SECRET.encode() in path.read_bytes() for path in (state / "jobs" / job["id"]).iterdir())
+
+
+def test_file_that_was_asked_for_is_not_masked(remote: Remote) -> None:
+    arguments = {"conn_id": "kept", "conn_type": "http", "conn_password": SECRET}
+    assert remote("commands/connections/add", "POST", json=arguments).status_code == 200
+    response = remote("commands/connections/export", "POST", json={"file": "connections.json"})
+    [file] = response.json["files"]
+    job = response.json["job"]["id"]
+    with remote(f"jobs/{job}/files/{file['name']}") as download:
+        assert SECRET in download.get_data(as_text=True)
 
 
 def test_masked_values_reach_the_command_unmasked(remote: Remote) -> None:

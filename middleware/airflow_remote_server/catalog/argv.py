@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_remote_server.catalog.spec import Kind
-from airflow_remote_server.util.masking import MASK, redact_json, redact_text
+from airflow_remote_server.util.masking import MASK, mask_urls, redact_json, redact_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,16 +86,17 @@ def mask_values(variant: Variant, values: Mapping[str, Value], sensitive: frozen
 
 
 def _mask(argument: Argument | None, value: Value, sensitive: frozenset[str]) -> Value:
-    if argument is None:
+    if argument is None or isinstance(value, bool):
         return value
     if argument.secret:
         return MASK
+    if isinstance(value, list):
+        return [mask_urls(text, sensitive) for text in value]
     if argument.kind is Kind.JSON_OBJECT:
-        return redact_json(str(value), sensitive)
-    if argument.kind is Kind.JSON:
-        masked: Value = redact_text(str(value), sensitive, most=None)
-        return masked
-    return value
+        value = redact_json(value, sensitive)
+    elif argument.kind is Kind.JSON:
+        value = str(redact_text(value, sensitive, most=None))
+    return mask_urls(value, sensitive)
 
 
 def format_command(variant: Variant, values: Mapping[str, Value]) -> str:

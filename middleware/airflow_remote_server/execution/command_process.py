@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from airflow_remote_server.execution.child import call_main, load_program, log_failure, set_title
+from airflow_remote_server.execution.output_filter import mask_output
 from airflow_remote_server.execution.spool import FILES, JOB, MODULES, PROCESS, RESULT, STDERR, STDOUT
 from airflow_remote_server.util.locks import start_ticks
+from airflow_remote_server.util.masker import Masker
 from airflow_remote_server.util.process_tree import become_subreaper, descendants, kill
 
 if TYPE_CHECKING:
@@ -49,13 +51,18 @@ def run_command(spool: Spool) -> NoReturn:
     :param spool: spool of the command, which the supervisor has claimed
     """
     code = 70  # EX_SOFTWARE of sysexits.h
+    output_filter = 0
     try:
         redirect_streams(spool.path)
         pid = os.getpid()
         spool.write(PROCESS, {"pid": pid, "began": time.time(), "ticks": start_ticks(pid)})
         os.chdir(spool.path / FILES if spool.has(FILES) else spool.path)
-        set_title(spool.read(JOB)["title"])
+        job = spool.read(JOB)
+        set_title(job["title"])
         command = spool.take_command()
+        masker = Masker(command.pop("secrets"))
+        if masker:
+            output_filter = mask_output(spool, masker, job["service"])
         random.seed()
         if "numpy" in sys.modules:
             sys.modules["numpy"].random.seed()
@@ -64,6 +71,7 @@ def run_command(spool: Spool) -> NoReturn:
         code = result["exit_code"]
         if code:
             log_failure()
+        result["message"] = masker.mask(result["message"])
         run_exit_handlers()
         with contextlib.suppress(OSError):  # if the disk is full, only the exit code is reported
             spool.write(RESULT, result)
@@ -73,8 +81,8 @@ def run_command(spool: Spool) -> NoReturn:
     finally:
         try:
             flush_streams()
-            for pid in descendants(os.getpid()):  # the supervisor does the same, if it still runs
-                kill(pid)
+            for pid in descendants(os.getpid()).keys() - {output_filter}:
+                kill(pid)  # the supervisor does the same, if it still runs
         finally:
             os._exit(code)
 

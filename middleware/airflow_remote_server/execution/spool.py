@@ -2,11 +2,12 @@
 
 ================  ======================================================================================
 ``job.json``      what a supervisor needs: ``title`` (secrets masked), ``service``, ``limits``
-``command.json``  ``program``, ``argv``, ``logged`` and ``principal``, until a supervisor claims it. A claim
-                  is a rename, so only one succeeds
+``command.json``  ``program``, ``argv``, ``logged``, ``principal`` and ``secrets``, until a supervisor claims
+                  it. A claim is a rename, so only one succeeds
 ``claimed.json``  the same, until the child has read it: the arguments may be secret
 ``supervisor``    the supervisor of the command: its lock file (``util.locks``), process ID and start time
 ``process``       the process ID and start time of the command; the process itself writes this file
+``filter``        the same of the process that masks secrets in its output (``output_filter``), if it has one
 ``stdout``        standard output of the command; ``stderr`` likewise
 ``result.json``   the end of the command as the command reports it::
 
@@ -52,13 +53,14 @@ JOB, COMMAND, CLAIMED, SUPERVISOR, PROCESS = (
 )
 STDOUT, STDERR, RESULT, STOP, EXIT = "stdout", "stderr", "result.json", "stop", "exit.json"
 MODULES = "modules.json"
+FILTER = "filter"
 UPLOAD = "upload-"
 FILES = "files"
 STAGE = "stage"
 MAX_FILES = 1000
 """The maximum number of files of a job that the API lists."""
 STREAMS = (STDOUT, STDERR)
-CLAIMED_FIELDS = ("program", "argv", "logged", "principal")
+CLAIMED_FIELDS = ("program", "argv", "logged", "principal", "secrets")
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class Command:
     :param service: whether the command runs until it is stopped
     :param logged: the arguments for Airflow's audit log, secrets masked
     :param principal: name of the principal that requested the command
+    :param secrets: the secret values in the request, to be masked in all that the command prints
     """
 
     program: str
@@ -93,6 +96,7 @@ class Command:
     service: bool = False
     logged: tuple[str, ...] = ()
     principal: str = ""
+    secrets: tuple[str, ...] = ()
 
 
 class Spool:
@@ -117,6 +121,7 @@ class Spool:
             "service": command.service,
             "limits": asdict(limits),
             "daemon": command.service and "--daemon" in options,
+            "masked": bool(command.secrets),
         }
         self.write(JOB, job)
         self.write(COMMAND, {name: getattr(command, name) for name in CLAIMED_FIELDS})

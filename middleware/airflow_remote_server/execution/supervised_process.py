@@ -7,16 +7,21 @@ import os
 import signal
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_remote_server.execution.spool import STREAMS
+from airflow_remote_server.execution.spool import FILTER, JOB, STREAMS
 from airflow_remote_server.util.locks import release, start_ticks
-from airflow_remote_server.util.process_tree import descendants
+from airflow_remote_server.util.process_tree import descendants, kill
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_remote_server.execution.spool import CommandLimits, Spool
+
+
+DRAIN_SECONDS = 10.0
+"""How long to wait for the last output of a command that has ended, while a filter masks it."""
 
 
 @dataclass
@@ -35,6 +40,8 @@ class SupervisedProcess:
     :param kill_at: when SIGTERM is followed by SIGKILL, by ``time.monotonic``
     :param end: the content of ``exit.json``
     :param descendants: known descendants of an adopted process, and the start time of each
+    :param exit_code: exit code of a process that has ended; None if it is unknown
+    :param drained_by: when to stop waiting for its last output, by ``time.monotonic``
     """
 
     spool: Spool
@@ -49,6 +56,8 @@ class SupervisedProcess:
     kill_at: float = float("inf")
     end: dict[str, Any] = field(default_factory=dict)
     descendants: dict[int, str] = field(default_factory=dict)
+    exit_code: int | None = None
+    drained_by: float = float("inf")
 
     @property
     def service(self) -> bool:
@@ -64,6 +73,40 @@ class SupervisedProcess:
     def is_alive(self) -> bool:
         """Return whether an adopted process still runs under its process ID."""
         return start_ticks(self.pid) == self.ticks
+
+    @cached_property
+    def masked(self) -> bool:
+        """Return whether an output filter may mask the output (``output_filter``)."""
+        job = self.spool.read(JOB)
+        return isinstance(job, dict) and bool(job.get("masked"))
+
+    @property
+    def filter_pids(self) -> set[int]:
+        """Return the process ID of the output filter, if there is one that runs."""
+        record = self.spool.read(FILTER) if self.masked else None
+        if not isinstance(record, dict):
+            return set()
+        return {record["pid"]} if record["ticks"] and start_ticks(record["pid"]) == record["ticks"] else set()
+
+    def begin_drain(self, exit_code: int | None) -> SupervisedProcess:
+        """Begin to wait for the last output of a process that has ended; return the command.
+
+        :param exit_code: the exit code; None if it is unknown
+        """
+        self.exit_code = exit_code
+        self.drained_by = time.monotonic() + DRAIN_SECONDS
+        return self
+
+    def is_drained(self) -> bool:
+        """Return whether the output is complete. Kill a filter that takes too long.
+
+        A process of another user, which cannot be killed, may keep the output open, and so may a daemon.
+        """
+        filters, is_late = self.filter_pids, time.monotonic() >= self.drained_by
+        if is_late and not self.daemon:
+            for pid in filters:
+                kill(pid)
+        return is_late or not filters
 
     def start_clock(self, seconds_run: float = 0.0) -> None:
         """Set the deadline of the run time.
@@ -87,7 +130,9 @@ class SupervisedProcess:
     def enforce_limits(self) -> None:
         """Stop the command if it is over a limit, or if a user asked for it."""
         if self.ticks:
-            self.descendants.update(descendants(self.pid))
+            filters = self.filter_pids
+            found = descendants(self.pid)
+            self.descendants.update({pid: ticks for pid, ticks in found.items() if pid not in filters})
         request = self.spool.requested_stop()
         if request:
             self.stop("stopped", force=request == "force")

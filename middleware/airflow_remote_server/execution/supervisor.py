@@ -60,6 +60,7 @@ class Supervisor:
         self.identity = {"lock": path, "pid": pid, "ticks": start_ticks(pid), "host": socket.gethostname()}
         self.queue: deque[SupervisedProcess] = deque()
         self.running: dict[int, SupervisedProcess] = {}
+        self.draining: list[SupervisedProcess] = []
         self.unwritten: list[SupervisedProcess] = []
         self.sources: list[Closable] = []
         self.tree = ProcessTree()
@@ -121,12 +122,14 @@ class Supervisor:
     @property
     def busy(self) -> bool:
         """Return whether there is work left."""
-        return bool(self.queue or self.running or self.unwritten or self.tree.unfinished)
+        work = (self.queue, self.running, self.draining, self.unwritten, self.tree.unfinished)
+        return any(map(bool, work))
 
     @property
     def command_pids(self) -> set[int]:
-        """Return the children that are commands or will become one."""
-        return set(self.running)
+        """Return the children that are commands, will become one, or mask the output of one."""
+        processes = (*self.running.values(), *self.draining)
+        return set(self.running).union(*(process.filter_pids for process in processes))
 
     def run_once(self) -> None:
         """Wait for an event or the next check, and handle everything that is due."""
@@ -214,9 +217,16 @@ class Supervisor:
             del self.running[pid]
             if daemonized:
                 self.tree.exempt(self.command_pids)
-            self._kill_orphans()
-            self._finish(process, os.waitstatus_to_exitcode(wait_status))
+            self.draining.append(process.begin_drain(os.waitstatus_to_exitcode(wait_status)))
         self._kill_orphans()
+        self._finish_drained()
+
+    def _finish_drained(self) -> None:
+        """Record the end of commands whose output is complete."""
+        for process in list(self.draining):
+            if process.is_drained():
+                self.draining.remove(process)
+                self._finish(process, process.exit_code)
 
     def _kill_orphans(self) -> None:
         """Kill children that are not commands; only reap them while a service runs, which may need them."""
@@ -232,7 +242,7 @@ class Supervisor:
             if not start_ticks(process.pid):  # otherwise, another process has the ID by now
                 process.send_signal(signal.SIGKILL)
             kill_processes(process.descendants)
-        self._finish(process, None)
+        self.draining.append(process.begin_drain(None))
 
     def _finish(self, process: SupervisedProcess, exit_code: int | None) -> None:
         """Record the end of a command.

@@ -15,6 +15,8 @@ from airflow_remote_server.catalog.argv import build_audit_argv, mask_values
 from airflow_remote_server.catalog.classic import classic_endpoints
 from airflow_remote_server.catalog.live import CatalogLoader
 from airflow_remote_server.catalog.policy import Policy
+from airflow_remote_server.catalog.secret_values import file_secrets, secret_values
+from airflow_remote_server.catalog.spec import Handler
 from airflow_remote_server.catalog.validation import Validator
 from airflow_remote_server.catalog.variants import choose_variant
 from airflow_remote_server.errors import NotFound, NotInThisAirflow, Refused
@@ -24,7 +26,8 @@ from airflow_remote_server.http.permitted_catalog import PermittedCatalogs
 from airflow_remote_server.jobs.models import JobRequest
 from airflow_remote_server.jobs.store import DuplicateKey
 from airflow_remote_server.jobs.transfers import prepare_downloads, save_uploads
-from airflow_remote_server.util.masking import MASK, redact_text
+from airflow_remote_server.util.masker import MIN_SECRET
+from airflow_remote_server.util.masking import MASK, mask_urls, redact_text
 from airflow_remote_server.util.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -101,12 +104,19 @@ class Planner:
         :param arguments: the arguments of the request, not validated
         """
         table = [argument for variant in endpoint.variants for argument in variant.arguments]
-        secret = {argument.name for argument in table if argument.secret}
+        secret = {
+            name for argument in table if argument.secret for name in (argument.name, *argument.aliases)
+        }
         known = {name for argument in table for name in (argument.name, *argument.aliases)}
         known |= {variant.name for variant in endpoint.variants if variant.name} | {"cmd"}
         first = {name: values[0] for name, values in arguments.items()}
+        names = self.settings.sensitive_names
+
+        def visible(value: Any) -> Any:
+            return mask_urls(redact_text(value, names), names) if isinstance(value, str) else value
+
         return {
-            name: MASK if name in secret else redact_text(value, self.settings.sensitive_names)
+            name: MASK if name in secret else visible(value)
             for name, value in first.items()
             if name in known and isinstance(value, (str, bool, int))
         }
@@ -179,6 +189,7 @@ class Planner:
             return duplicate.job, None
         try:
             folder = self.jobs.spools.spool_of(job).path
+            secrets = self._secrets_of(request)
             uploads = save_uploads(request.uploads, folder)
             downloads = prepare_downloads(variant, request.values, folder)
             values = {**request.values, **uploads, **downloads}
@@ -193,8 +204,19 @@ class Planner:
             variant.service,
             tuple(build_audit_argv(variant, mask_values(variant, values, self.settings.sensitive_names))),
             principal.name,
+            secrets,
         )
         return job, self.jobs.start(job, command)
+
+    def _secrets_of(self, request: ValidatedRequest) -> tuple[str, ...]:
+        """Return the secret values in a request that are long enough to be masked."""
+        names = self.settings.sensitive_names
+        secrets = secret_values(request.variant, request.values, names)
+        if request.endpoint.handler is Handler.COMMAND:
+            for upload in request.uploads.values():
+                secrets |= file_secrets(upload.filename or "", upload.stream.read(), names)
+                upload.stream.seek(0)
+        return tuple(secret for secret in sorted(secrets) if len(secret) >= MIN_SECRET)
 
     def check_available(self, endpoint: Endpoint) -> None:
         """Check that the installed Airflow has an endpoint's command.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from airflow_remote_server.util import strict_json
@@ -29,6 +30,12 @@ SENSITIVE = frozenset(
     }
 )
 """Parts of names that Airflow treats as sensitive (``DEFAULT_SENSITIVE_FIELDS`` of its secrets masker)."""
+
+USERINFO = re.compile(r"""://([^\s/?#"'<>\\]+)@""")
+"""What a URL has before ``@``: a name and a password, or a token."""
+
+PARAMETER = re.compile(r"""([?&])([^\s=&?#"'<>\\]+)=([^\s&#"'<>\\]+)""")
+"""A parameter of a URL's query: what precedes it, its name and its value."""
 
 
 def is_sensitive(name: str, names: frozenset[str] = SENSITIVE) -> bool:
@@ -76,3 +83,23 @@ def redact_json(text: str, names: frozenset[str] = SENSITIVE) -> str:
     document = strict_json.loads(text)
     redacted = redact(document)
     return text if redacted == document else json.dumps(redacted)
+
+
+def mask_urls(text: str, names: frozenset[str] = SENSITIVE) -> str:
+    """Mask what the URLs in a text have before ``@``, and their sensitive parameters.
+
+    :param text: any text
+    :param names: sensitive parts of names
+    """
+    if "://" not in text:
+        return text
+
+    def mask_parameter(match: re.Match[str]) -> str:
+        return f"{match[1]}{match[2]}={MASK}" if is_sensitive(match[2], names) else match[0]
+
+    return PARAMETER.sub(mask_parameter, USERINFO.sub(f"://{MASK}@", text))
+
+
+def query_parameters(text: str) -> list[tuple[str, str]]:
+    """Return the names and values of the parameters of the URLs in a text, as they are written."""
+    return [(name, value) for _, name, value in PARAMETER.findall(text)]

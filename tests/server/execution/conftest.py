@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from remote import Remote
+
+    MakeRemote = Callable[..., Remote]
+
 
 @pytest.fixture
 def write_home_file(home: Path) -> Iterator[Callable[[str, str], Path]]:
@@ -28,3 +32,10 @@ def write_home_file(home: Path) -> Iterator[Callable[[str, str], Path]]:
             path.unlink()
         else:
             path.write_text(text)
+
+
+@pytest.fixture(params=["warm", "cold"])
+def make_supervised(request: pytest.FixtureRequest, make_remote: MakeRemote) -> MakeRemote:
+    """Return a function that makes a caller of the API, for each of the two kinds of supervisors."""
+    state = request.getfixturevalue("shared_state" if request.param == "warm" else "cold_state")
+    return lambda **changes: make_remote(state_dir=state, **changes)

@@ -37,6 +37,7 @@ def test_command_can_be_claimed_once(spool: Spool) -> None:
         "argv": ["variables", "get", "é"],
         "logged": [],
         "principal": "",
+        "secrets": [],
     }
     with pytest.raises(FileNotFoundError):
         spool.take_command()

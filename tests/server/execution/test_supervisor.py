@@ -30,6 +30,7 @@ REMAINING_FILES = {
     spool.JOB,
     spool.SUPERVISOR,
     spool.PROCESS,
+    spool.FILTER,
     spool.STDOUT,
     spool.STDERR,
     spool.RESULT,
@@ -37,13 +38,6 @@ REMAINING_FILES = {
     spool.MODULES,
 }
 """The files that may be in the spool of a job that has ended."""
-
-
-@pytest.fixture(params=["warm", "cold"])
-def make_supervised(request: pytest.FixtureRequest, make_remote: MakeRemote) -> MakeRemote:
-    """Return a function that makes a caller of the API, for each of the two kinds of supervisors."""
-    state = request.getfixturevalue("shared_state" if request.param == "warm" else "cold_state")
-    return lambda **changes: make_remote(state_dir=state, **changes)
 
 
 def spool_of(remote: Remote, job_id: str) -> Path:
@@ -268,7 +262,7 @@ def test_arguments_are_not_in_the_process_list(
     job_id = remote("variables", "POST", json=arguments, PREFER="respond-async").json["job"]["id"]
     wait_for_output(remote, job_id, "loitering")
     lines = find_processes(cold_state)
-    assert len(lines) == 2, "a supervisor and a command run"
+    assert len(lines) == 3, "a supervisor, a command, and the filter of its output run"
     assert "hunter2" not in str(lines)
     assert not [file for file in spool_of(remote, job_id).iterdir() if b"hunter2" in file.read_bytes()]
     assert remote.stop(job_id).json["state"] == "stopped"
