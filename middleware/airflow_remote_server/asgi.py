@@ -7,6 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from airflow_remote_server.http.asgi_connection import AsgiConnection
+from airflow_remote_server.http.connection import CONNECTION
 from airflow_remote_server.http.routing import MARK, normalize_path
 from airflow_remote_server.middleware import LazyApi
 
@@ -40,7 +42,12 @@ class RestApiAsgiMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and MARK in scope["path"] and self.api.serves(*split_scope(scope)):
-            await self.wsgi_bridge(normalize_scope(scope), self.limit_body(receive), send)
+            connection = AsgiConnection(receive, THREADS)
+            scope = {**normalize_scope(scope), CONNECTION: connection}
+            try:
+                await self.wsgi_bridge(scope, self.limit_body(receive), send)
+            finally:
+                connection.close()
             return
         if scope["type"] == "lifespan":
             self.api.prepare()  # the server is starting
@@ -90,6 +97,7 @@ class RestApiAsgiMiddleware:
         environ["SCRIPT_NAME"] = script_name.encode().decode("latin-1")
         environ["PATH_INFO"] = path_info.encode().decode("latin-1")
         environ["wsgi.input_terminated"] = True  # a chunked body has no length, but it ends
+        environ[CONNECTION] = environ["asgi.scope"][CONNECTION]
         return self.api.get()(environ, start_response)
 
 

@@ -11,6 +11,8 @@ import shlex
 import signal
 import socket
 import subprocess
+import time
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -93,9 +95,26 @@ class Server:
         """Send a request to a path below the API's prefix.
 
         The request carries the token and the headers in ``extra``, or only ``headers`` if they are given.
+        On a busy machine, the server may answer with 202 although the request would wait: the few workers of
+        Airflow 2 do not all wait. Then the request is repeated when its command has ended.
         """
-        headers = {**self.credentials, **(extra or {})}
-        more = {"headers": headers, "timeout": ANSWER_SECONDS, "allow_redirects": False, **more}
+        headers = {"Idempotency-Key": uuid.uuid4().hex, **self.credentials, **(extra or {})}
+        reply = self._send(path, method, **{"headers": headers, **more})
+        pending = reply.status == 202 and "Location" in reply.headers
+        if pending and "Prefer" not in headers and "headers" not in more:
+            job_path = "/api/v1.0/jobs/" + reply.headers["Location"].rpartition("/")[2]
+            deadline = time.monotonic() + ANSWER_SECONDS
+            while time.monotonic() < deadline:
+                job = self._send(job_path, "GET", headers=self.credentials).json
+                if job["kind"] == "service":
+                    return reply
+                if job["ended"] is not None:
+                    return self._send(path, method, **{"headers": headers, **more})
+                time.sleep(0.1)
+        return reply
+
+    def _send(self, path: str, method: str, **more: Any) -> Reply:
+        more = {"timeout": ANSWER_SECONDS, "allow_redirects": False, **more}
         with requests.Session() as session:
             session.trust_env = False  # a proxy must not get requests to this machine
             answer = session.request(method, self.url + PREFIX + path, **more)

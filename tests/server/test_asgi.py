@@ -10,6 +10,7 @@ import pytest
 from remote import TOKEN
 
 from airflow_remote_server.asgi import RestApiAsgiMiddleware
+from airflow_remote_server.http.asgi_connection import AsgiConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,3 +108,44 @@ def test_disconnect_does_not_end_body(post: Any) -> None:
 
 def test_stalled_body_times_out(post: Any) -> None:
     assert post(BODY)[0] == 408
+
+
+def test_client_that_disconnects_while_its_request_waits_is_gone() -> None:
+    async def check() -> None:
+        closed = asyncio.Event()
+        messages = [END]
+
+        async def receive() -> dict[str, Any]:
+            if messages:
+                return messages.pop()
+            await closed.wait()
+            return DISCONNECT
+
+        connection = AsgiConnection(receive, 32)
+        assert not connection.is_gone()
+        await asyncio.sleep(0)
+        assert not connection.is_gone()
+        closed.set()
+
+        async def until_gone() -> None:
+            while not connection.is_gone():
+                await asyncio.sleep(0.01)
+
+        await asyncio.wait_for(until_gone(), 10)
+        connection.close()
+
+    asyncio.run(check())
+
+
+def test_server_that_cannot_tell_whether_a_client_is_gone() -> None:
+    async def check() -> None:
+        async def receive() -> dict[str, Any]:
+            raise RuntimeError("the body has been received")
+
+        connection = AsgiConnection(receive, 32)
+        for _ in range(3):
+            assert not connection.is_gone()
+            await asyncio.sleep(0)
+        connection.close()
+
+    asyncio.run(check())

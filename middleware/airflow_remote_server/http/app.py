@@ -19,6 +19,7 @@ from airflow_remote_server.config.settings import SettingsError
 from airflow_remote_server.errors import ApiError, BadArguments, InternalError, MethodNotAllowed, NotFound
 from airflow_remote_server.execution.fingerprint import current_fingerprint
 from airflow_remote_server.http import envelope
+from airflow_remote_server.http.connection import CONNECTION, find_connection
 from airflow_remote_server.http.cors import Cors
 from airflow_remote_server.http.csrf import SAFE_METHODS, refuse_forgery
 from airflow_remote_server.http.dispatch import CommandDispatcher
@@ -33,6 +34,7 @@ from airflow_remote_server.http.responses import NO_PRINCIPAL, RequestContext, j
 from airflow_remote_server.http.routes import PUBLIC, ROUTES, RUNS_COMMANDS
 from airflow_remote_server.http.routing import ApiPath, find_api
 from airflow_remote_server.http.unavailable import UnavailableApp
+from airflow_remote_server.http.waiting import WaitingRequests
 from airflow_remote_server.integrations.release import warn_of_untested_release
 from airflow_remote_server.jobs.audit.entry import AuditNotes
 from airflow_remote_server.jobs.audit.recorder import AuditRecorder
@@ -90,13 +92,14 @@ class Api:
         self.jobs.reconciler.on_end = self.recorder.record_end
         self.watcher = JobWatcher(self.jobs)
         planner = Planner(settings, self.jobs, CommandSource(settings.state_dir, current_fingerprint))
-        dispatcher = CommandDispatcher(planner, self.jobs, settings.max_wait)
+        waiting = WaitingRequests(settings.state_dir)
+        dispatcher = CommandDispatcher(planner, self.jobs, waiting, settings.max_wait)
         self.handlers: dict[str, Callable[..., Response]] = {
             **ServerRoutes(planner, self.authenticator, settings).handlers,
             **WhoAmIRoutes(planner).handlers,
             **AuditRoutes(audit).handlers,
             **CommandRoutes(planner, dispatcher, settings).handlers,
-            **JobRoutes(self.jobs, settings).handlers,
+            **JobRoutes(self.jobs, waiting, settings).handlers,
         }
         self.map = Map([rule.empty() for rule in ROUTES], strict_slashes=False, merge_slashes=False)
         self.proxied = None if settings.proxy_fix is None else ProxyFix(self.respond, **settings.proxy_fix)
@@ -129,6 +132,7 @@ class Api:
         script_name, path_info = environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", "")
         path = find_api(script_name, path_info, self.base_path) or ApiPath(script_name, path_info)
         environ["SCRIPT_NAME"], environ["PATH_INFO"] = path.script_name, path.path_info
+        environ[CONNECTION] = find_connection(environ, start_response)
         request = Request(environ)
         call_time, notes = envelope.now(), AuditNotes()
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
     from airflow_remote_server.catalog.spec import Endpoint, RequestArguments
+    from airflow_remote_server.execution.client import CompletionChannel
     from airflow_remote_server.http.planning import Planner
     from airflow_remote_server.http.responses import RequestContext
+    from airflow_remote_server.http.waiting import Turn, WaitingRequests
     from airflow_remote_server.jobs.models import Job
     from airflow_remote_server.jobs.service import JobService
 
@@ -41,12 +43,14 @@ class CommandDispatcher:
 
     :param planner: plans the requests
     :param jobs: the service that runs the commands
+    :param waiting: the requests that wait
     :param max_wait: the maximum time that a request may wait, in seconds
     """
 
-    def __init__(self, planner: Planner, jobs: JobService, max_wait: float) -> None:
+    def __init__(self, planner: Planner, jobs: JobService, waiting: WaitingRequests, max_wait: float) -> None:
         self.planner = planner
         self.jobs = jobs
+        self.waiting = waiting
         self.max_wait = max_wait
 
     def run(
@@ -91,18 +95,51 @@ class CommandDispatcher:
             reply.fields["files"] = job_documents.files(self.jobs, job, context.root) or None
             return reshape(reply)
 
+        with line or nullcontext():
+            if (
+                plan.request.variant.service
+                and preferred.media == preferences.JSON
+                and not preferred.explicit
+            ):
+                headers = {"Location": job_documents.url(job, context.root)}
+                return envelope_response(context, reply_to(self.wait_for_start(job)), headers)
+            return self.respond(context, job, line, preferred, reply_to)
+
+    def respond(
+        self,
+        context: RequestContext,
+        job: Job,
+        line: CompletionChannel | None,
+        preferred: preferences.Preferences,
+        reply_to: Callable[[Job], Reply],
+    ) -> Response:
+        """Wait for a job, or stream its output, and respond.
+
+        :param context: the request
+        :param job: the job
+        :param line: announces the end of the job; None if nothing does
+        :param preferred: the preferences of the request
+        :param reply_to: returns the reply to the request
+        """
         headers = {"Location": job_documents.url(job, context.root), **preferred.applied_headers}
+        streams, text = preferred.media != preferences.JSON, preferred.media == preferences.TEXT
         # Starting the command may have taken long already, and the web server's timeout runs from the
         # beginning of the request.
         left = max(0.0, self.max_wait - (envelope.now() - context.time).total_seconds())
-        wait = min(preferred.wait, left)
-        with line or nullcontext():
-            if preferred.media != preferences.JSON:
-                seconds = wait if preferred.explicit else left
-                return self.stream(context, job, preferred.media, seconds, reply_to, headers)
-            if plan.request.variant.service and not preferred.explicit:
-                return envelope_response(context, reply_to(self.wait_for_start(job)), headers)
-            return envelope_response(context, reply_to(self.jobs.wait(job, line, wait)), headers)
+        wait = left if streams and not preferred.explicit else min(preferred.wait, left)
+        with ExitStack() as stack:
+            turn = stack.enter_context(self.waiting.take_turn(context.connection, wait))
+            if turn.shortened:
+                headers.pop("Preference-Applied", None)
+            # A text that is cut short would look like a broken connection, so it is sent as a whole.
+            if not streams or (text and turn.shortened):
+                job = self.jobs.wait(job, line, turn.seconds, turn.is_over)
+                if not streams or not job.state.final:
+                    return envelope_response(context, reply_to(job), headers)
+            response = self.stream(context, job, preferred.media, turn, reply_to, headers)
+            if response.is_streamed:
+                response.call_on_close(stack.pop_all().close)
+            return response
 
     def wait_for_start(self, job: Job) -> Job:
         """Wait until a service has a process, and return its job."""
@@ -116,7 +153,7 @@ class CommandDispatcher:
         context: RequestContext,
         job: Job,
         media: str,
-        seconds: float,
+        turn: Turn,
         reply_to: Callable[[Job], Reply],
         headers: dict[str, str],
     ) -> Response:
@@ -125,7 +162,7 @@ class CommandDispatcher:
         :param context: the request
         :param job: the job
         :param media: ``TEXT`` or ``EVENTS``
-        :param seconds: the maximum time to follow the job
+        :param turn: how long to follow the job
         :param reply_to: returns the reply to the request
         :param headers: further headers
         """
@@ -133,12 +170,12 @@ class CommandDispatcher:
             body = streaming.stream_events(
                 self.jobs,
                 job,
-                seconds,
+                turn,
                 lambda job: job_documents.full(job, context.root),
                 lambda job: make_envelope(context, reply_to(job)),
             )
             return streamed_response(body, preferences.EVENTS, headers)
-        blocks = streaming.stream_text(self.jobs, job, seconds)
+        blocks = streaming.stream_text(self.jobs, job, turn)
         try:
             first = next(blocks, b"")
         except streaming.Unfinished:

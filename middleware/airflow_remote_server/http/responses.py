@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 
 from airflow_remote_server.auth.authenticator import Principal
 from airflow_remote_server.http import envelope
+from airflow_remote_server.http.connection import CONNECTION
 from airflow_remote_server.jobs.audit.entry import AuditNotes
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Request
 
     from airflow_remote_server.errors import ApiError
+    from airflow_remote_server.http.connection import Connection
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,12 @@ class RequestContext:
     time: datetime
     principal: Principal
     notes: AuditNotes = field(default_factory=AuditNotes)
+
+    @property
+    def connection(self) -> Connection:
+        """Return the connection of the request."""
+        connection: Connection = self.request.environ[CONNECTION]
+        return connection
 
     @property
     def root(self) -> str:

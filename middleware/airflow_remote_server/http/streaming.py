@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from airflow_remote_server.execution.spool import EXIT, STDERR, STDOUT
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from airflow_remote_server.http.waiting import Turn
     from airflow_remote_server.jobs.models import Job
     from airflow_remote_server.jobs.service import JobService
 
@@ -24,12 +26,18 @@ REFRESH_SECONDS = 1.0
 """Interval at which a job is checked for an end that its spool does not show."""
 
 
-class Unfinished(Exception):
+class Unfinished(ConnectionResetError):
     """Raised if a plain-text stream has to end before its command does.
 
     The web server then closes the connection without completing the body (RFC 9112, 8), so that a client does
-    not mistake a part of the output for all of it.
+    not mistake a part of the output for all of it. gunicorn and werkzeug log nothing about a connection that
+    was reset.
+
+    :param job: the job that is still running
     """
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(errno.ECONNRESET, f"job {job.id} is still running")
 
 
 class OutputFollower:
@@ -38,23 +46,23 @@ class OutputFollower:
     :param jobs: the service that runs the job
     :param job: the job
     :param streams: ``stdout``, ``stderr`` or both
-    :param seconds: the maximum time to follow a running job
+    :param turn: how long to follow a running job
     """
 
-    def __init__(self, jobs: JobService, job: Job, streams: tuple[str, ...], seconds: float) -> None:
+    def __init__(self, jobs: JobService, job: Job, streams: tuple[str, ...], turn: Turn) -> None:
         self._jobs = jobs
         self._job = job
         self._folder = jobs.spools.spool_of(job)
-        self._seconds = seconds
+        self._turn = turn
         self._offsets = dict.fromkeys(streams, 0)
 
     def follow(self) -> Iterator[tuple[str, bytes]]:
         """Yield pairs of a stream's name and new output; ("", b"") as a sign of life in between.
 
-        :raises Unfinished: if the time is over before the job has ended
+        :raises Unfinished: if the time is over before the job has ended, or the client is gone
         """
         last_yield = last_refresh = time.monotonic()
-        deadline = last_yield + self._seconds
+        deadline = last_yield + self._turn.seconds
         while True:
             ended = self._job.state.final or self._folder.has(EXIT)
             silent = True
@@ -62,8 +70,9 @@ class OutputFollower:
                 silent, last_yield = False, time.monotonic()
                 yield stream, data
             now = time.monotonic()
-            if not ended and now >= deadline:  # checked even if the command never stops printing
-                raise Unfinished(f"job {self._job.id} is still running")
+            # Checked even if the command never stops printing.
+            if not ended and (now >= deadline or self._turn.is_over()):
+                raise Unfinished(self._job)
             if not silent:
                 continue
             if ended:
@@ -88,12 +97,12 @@ class OutputFollower:
                     yield stream, data
 
 
-def stream_text(jobs: JobService, job: Job, seconds: float) -> Iterator[bytes]:
+def stream_text(jobs: JobService, job: Job, turn: Turn) -> Iterator[bytes]:
     """Yield a job's stdout.
 
-    :raises Unfinished: if the time is over before the command has ended
+    :raises Unfinished: if the time is over before the command has ended, or the client is gone
     """
-    for stream, data in OutputFollower(jobs, job, (STDOUT,), seconds).follow():
+    for stream, data in OutputFollower(jobs, job, (STDOUT,), turn).follow():
         if stream:
             yield data
 
@@ -101,7 +110,7 @@ def stream_text(jobs: JobService, job: Job, seconds: float) -> Iterator[bytes]:
 def stream_events(
     jobs: JobService,
     job: Job,
-    seconds: float,
+    turn: Turn,
     document: Callable[[Job], dict[str, Any]],
     envelope: Callable[[Job], dict[str, Any]],
 ) -> Iterator[bytes]:
@@ -112,14 +121,14 @@ def stream_events(
 
     :param jobs: the service that runs the job
     :param job: the job
-    :param seconds: the maximum time to follow it
+    :param turn: how long to follow it
     :param document: returns the job as a resource
     :param envelope: returns the envelope that a request without a stream would get
     """
     yield _event("started", job=document(job))
     decoders = {name: codecs.getincrementaldecoder("utf-8")("replace") for name in (STDOUT, STDERR)}
     try:
-        for stream, data in OutputFollower(jobs, job, tuple(decoders), seconds).follow():
+        for stream, data in OutputFollower(jobs, job, tuple(decoders), turn).follow():
             text = decoders[stream].decode(data) if stream else ""
             if text:
                 yield _event("output", stream=stream, data=text)

@@ -20,6 +20,8 @@ from airflow_remote_server.jobs.retention import JobRetention
 from airflow_remote_server.jobs.store import DuplicateKey, QueueFull
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_remote_server.config.settings import Settings
     from airflow_remote_server.execution.client import CompletionChannel, ForkServerClient
     from airflow_remote_server.jobs.models import JobRequest
@@ -31,6 +33,9 @@ POLL_SECONDS = (0.005, 0.05)
 
 REFRESH_SECONDS = 1.0
 """How often a waiting request checks that the job still has a supervisor."""
+
+ABANDONED_SECONDS = 0.25
+"""How often a waiting request checks whether its client still waits."""
 
 ATTEMPTS = 3
 """How often to try to add a job while a full queue, or an earlier job with the same key, prevents it."""
@@ -159,27 +164,42 @@ class JobService:
                 raise Unavailable(f"cannot start a process now: {error.strerror}") from error
             raise
 
-    def wait(self, job: Job, channel: CompletionChannel | None, seconds: float) -> Job:
+    def wait(
+        self,
+        job: Job,
+        channel: CompletionChannel | None,
+        seconds: float,
+        abandoned: Callable[[], bool] = lambda: False,
+    ) -> Job:
         """Wait for the end of a job.
 
         :param job: the job
         :param channel: the channel from ``start``
         :param seconds: the maximum time to wait
+        :param abandoned: returns whether nobody waits any longer
         :returns: the job in its state after the wait
         """
-        job = self._wait(job, channel, seconds)
+        job = self._wait(job, channel, seconds, abandoned)
         if job.state.final:
             with suppress(Unavailable):  # the command has run, so this must not fail its request
                 self._tidy()
         return job
 
-    def _wait(self, job: Job, channel: CompletionChannel | None, seconds: float) -> Job:
+    def _wait(
+        self, job: Job, channel: CompletionChannel | None, seconds: float, abandoned: Callable[[], bool]
+    ) -> Job:
         deadline = time.monotonic() + seconds
-        if channel is not None and channel.wait(seconds) and channel.end is not None:
-            return self.reconciler.finish(job, channel.end)
+        if channel is not None:
+            left = seconds
+            while not channel.wait(min(left, ABANDONED_SECONDS)):
+                left = deadline - time.monotonic()
+                if left <= 0 or abandoned():
+                    return self.refresh(job)
+            if channel.end is not None:
+                return self.reconciler.finish(job, channel.end)
         spool = self.spools.spool_of(job)
         pause, next_refresh = POLL_SECONDS[0], time.monotonic()
-        while not spool.has(EXIT) and (left := deadline - time.monotonic()) > 0:
+        while not spool.has(EXIT) and (left := deadline - time.monotonic()) > 0 and not abandoned():
             if time.monotonic() >= next_refresh:
                 next_refresh = time.monotonic() + REFRESH_SECONDS
                 job = self.refresh(job)
@@ -207,7 +227,13 @@ class JobService:
         return self.refresh(job)
 
     def wait_for_output(
-        self, job: Job, stream: str, offset: int, size: int, seconds: float
+        self,
+        job: Job,
+        stream: str,
+        offset: int,
+        size: int,
+        seconds: float,
+        abandoned: Callable[[], bool] = lambda: False,
     ) -> tuple[Job, bytes]:
         """Return a part of a job's output, once there is any after the offset or the job has ended.
 
@@ -216,6 +242,7 @@ class JobService:
         :param offset: where to start, in bytes
         :param size: the maximum number of bytes to read
         :param seconds: the maximum time to wait
+        :param abandoned: returns whether nobody waits any longer
         :returns: the job in its current state; the output
         """
         deadline = time.monotonic() + seconds
@@ -224,7 +251,7 @@ class JobService:
         while True:
             ended = job.state.final or spool.has(EXIT)
             data = self.spools.read_output(job, stream, offset, size)
-            if data or ended or time.monotonic() >= deadline:
+            if data or ended or time.monotonic() >= deadline or abandoned():
                 return self.refresh(job), data
             if time.monotonic() >= next_refresh:
                 next_refresh, job = time.monotonic() + REFRESH_SECONDS, self.refresh(job)

@@ -12,6 +12,7 @@ from airflow_remote_server.http.preferences import TEXT
 
 if TYPE_CHECKING:
     from airflow_remote_server.http.parameters import Parameters
+    from airflow_remote_server.http.waiting import Turn
     from airflow_remote_server.jobs.models import Job
     from airflow_remote_server.jobs.service import JobService
 
@@ -55,7 +56,7 @@ class OutputRange:
 
 
 def read_output(
-    jobs: JobService, job: Job, part: OutputRange, media: str
+    jobs: JobService, job: Job, part: OutputRange, media: str, turn: Turn
 ) -> tuple[bytes | dict[str, Any], int]:
     """Read a part of a job's output as soon as there is any.
 
@@ -63,18 +64,19 @@ def read_output(
     :param job: the job
     :param part: what to read
     :param media: ``TEXT`` for the bytes as they are, else JSON
+    :param turn: how long to wait for output
     :returns: the body of the response, and the offset of what follows
     """
-    deadline = time.monotonic() + part.wait
+    deadline = time.monotonic() + turn.seconds
     while True:
         left = max(0.0, deadline - time.monotonic())
-        job, data = jobs.wait_for_output(job, part.stream, part.offset, BLOCK, left)
+        job, data = jobs.wait_for_output(job, part.stream, part.offset, BLOCK, left, turn.is_over)
         end = part.offset + len(data)
         complete = job.state.final and end >= jobs.spools.spool_of(job).size(part.stream)
         if media == TEXT:
             return data, end
         data = data if complete else whole_characters(data)
-        if data or complete or time.monotonic() >= deadline:
+        if data or complete or time.monotonic() >= deadline or turn.is_over():
             break
         time.sleep(CHARACTER_POLL_SECONDS)
     end = part.offset + len(data)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from airflow_remote_server.config.settings import Settings
     from airflow_remote_server.http.responses import RequestContext
+    from airflow_remote_server.http.waiting import WaitingRequests
     from airflow_remote_server.jobs.models import Job
     from airflow_remote_server.jobs.service import JobService
 
@@ -31,11 +32,13 @@ class JobRoutes:
     """Serve the routes of jobs.
 
     :param jobs: the service that runs the jobs
+    :param waiting: the requests that wait
     :param settings: limits
     """
 
-    def __init__(self, jobs: JobService, settings: Settings) -> None:
+    def __init__(self, jobs: JobService, waiting: WaitingRequests, settings: Settings) -> None:
         self.jobs = jobs
+        self.waiting = waiting
         self.settings = settings
 
     @property
@@ -94,7 +97,8 @@ class JobRoutes:
         part = OutputRange.from_parameters(parameters, max_wait)
         job = self.get(context, job_id)
         self.jobs.spools.require_local(job)
-        body, next_offset = read_output(self.jobs, job, part, media)
+        with self.waiting.take_turn(context.connection, part.wait) as turn:
+            body, next_offset = read_output(self.jobs, job, part, media, turn)
         headers = {"Airflow-Remote-Next-Offset": str(next_offset)}
         if isinstance(body, bytes):
             return text_response(body, 200, headers)
@@ -132,7 +136,9 @@ class JobRoutes:
         context.notes.command = job.command
         if not job.state.final:
             self.jobs.stop(job, force)
-            job = self.jobs.wait(job, None, min(wait, settings.stop_grace + STOP_SECONDS))
+            longest = min(wait, settings.stop_grace + STOP_SECONDS)
+            with self.waiting.take_turn(context.connection, longest) as turn:
+                job = self.jobs.wait(job, None, turn.seconds, turn.is_over)
         context.notes.ended = job if job.state.final else None
         status = 200 if job.state.final else 202
         return json_response(job_documents.full(job, context.root), status)

@@ -1,0 +1,56 @@
+"""The connection of a request, as far as the web server shows it to the application."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_remote_server.http.gunicorn_connection import GunicornConnection
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    class Connection(Protocol):
+        """The connection of a request."""
+
+        @property
+        def processes(self) -> int | None:
+            """Return the number of the web server's processes; None if it is unknown."""
+
+        @property
+        def threads(self) -> int | None:
+            """Return how many requests one process serves at once; None if it is unknown."""
+
+        def is_gone(self) -> bool:
+            """Return whether the client has closed the connection, and waits for no response."""
+
+
+CONNECTION = "airflow_remote.connection"
+"""The key of the connection in the WSGI environ."""
+
+
+class UnknownConnection:
+    """The connection of a request to a web server that shows nothing of it."""
+
+    processes: int | None = None
+    threads: int | None = None
+
+    def is_gone(self) -> bool:
+        """Return False: nobody can tell."""
+        return False
+
+
+def find_connection(environ: WSGIEnvironment, start_response: StartResponse) -> Connection:
+    """Return the connection of a request.
+
+    :param environ: the WSGI environ; an ASGI entry has added the connection
+    :param start_response: the web server's
+    """
+    connection: Connection | None = environ.get(CONNECTION)
+    if connection is not None:
+        return connection
+    gunicorns: Any = environ.get("gunicorn.socket")
+    if gunicorns is None:
+        return UnknownConnection()
+    return GunicornConnection(gunicorns, start_response)
