@@ -198,7 +198,7 @@ class Client:
                 left = str(limit - len(jobs))
                 page, next_page = jobs_api.list({**conditions, **before, "limit": left})
                 jobs += [self._job(job) for job in page]
-                if next_page is None or {"before": next_page} == before:
+                if not page or next_page is None or {"before": next_page} == before:
                     break
                 before = {"before": next_page}
         return jobs[: max(0, limit)]
@@ -227,7 +227,7 @@ class Client:
             while len(entries) < limit:
                 page, next_page = access.audit({**query, "limit": str(limit - len(entries))})
                 entries += page
-                if next_page is None or query.get("before") == next_page:
+                if not page or next_page is None or query.get("before") == next_page:
                     break
                 query["before"] = next_page
         return entries[: max(0, limit)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow_remote.api.result import parse_result, require_success
-from airflow_remote.errors import UnusableError
+from airflow_remote.errors import NotTheApiError, UnusableError
 from airflow_remote.http.foreign_responses import not_the_api_error
 from airflow_remote.http.session import BYTES, JSON, TEXT, Request
 from airflow_remote.models import JOB_ID, is_job_document
@@ -72,7 +72,10 @@ class JobsApi:
             Request("GET", f"{_job_path(job_id)}/output", accept, query=query)
         ) as response:
             if response.content_type == TEXT and response.status == 200 and NEXT_OFFSET in response.headers:
-                return response.read()
+                data = response.read()
+                if response.headers[NEXT_OFFSET] != str(offset + len(data)):  # a cache, or another server
+                    raise NotTheApiError(f"{response.url} sent another part of the output than was requested")
+                return data
             raise self._error(_parse_error(response))
 
     @contextmanager

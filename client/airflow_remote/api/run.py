@@ -134,6 +134,8 @@ class CommandRun:
         for event in parse_events(streamed.url, streamed.iter_chunks()):
             if isinstance(event, Started):
                 if event.job["kind"] == "service":
+                    if self._accept == JSON:
+                        raise NotTheApiError(f"{streamed.url} sends events although it was asked for JSON")
                     # A service has no end to wait for: send the same request again for a plain response.
                     self._accept = JSON
                     return None

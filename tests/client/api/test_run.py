@@ -132,6 +132,16 @@ def test_service_is_not_awaited(run: Run, stub: Stub) -> None:
     assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
 
 
+def test_server_that_answers_only_with_the_start_of_a_service_is_asked_twice(run: Run, stub: Stub) -> None:
+    start = event(event="started", job=job(kind="service"))
+    stub.respond(start, kind="application/x-ndjson")
+    completed = run("scheduler")
+    assert completed.status == ExitStatus.NOT_THE_API
+    assert completed.err.count("\n") == 1
+    assert "sends events although it was asked for JSON" in completed.err
+    assert len(stub.requests) == 2
+
+
 @pytest.mark.parametrize(
     "lines",
     [

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from airflow_remote.api.jobs import JobsApi
 from airflow_remote.api.tail import Tail
 from airflow_remote.errors import UnreachableError
+from airflow_remote.exit_status import ExitStatus
 from airflow_remote.http.retry import RetryPolicy
 from airflow_remote.http.session import Session
-from client.responses import JOB_ID
+from client.program import Run
+from client.responses import JOB_ID, job, json_response
 from client.stub import FakeJob, Stub
 
 
@@ -64,3 +66,19 @@ def test_unreachable_server_is_not_retried() -> None:
         with pytest.raises(UnreachableError):
             next(iter(tail))
     assert notices == []
+
+
+def test_output_from_another_offset_is_not_taken(run: Run, stub: Stub) -> None:
+    stub.respond_next(json_response(job()))
+    headers = {"Airflow-Remote-Next-Offset": "3"}
+    stub.respond(b"abc", kind="text/plain", headers=headers)  # as a cache answers that ignores the query
+    completed = run("job", "output", JOB_ID)
+    assert (completed.status, completed.out) == (ExitStatus.NOT_THE_API, "abc")
+    assert completed.err.count("\n") == 1
+    assert len(stub.requests_named("output")) == 2
+
+
+def test_empty_page_of_jobs_ends_the_list(run: Run, stub: Stub) -> None:
+    stub.respond_next(json_response({"jobs": [], "next": "a"}), json_response({"jobs": [], "next": "b"}))
+    assert run("job", "list").status == 0
+    assert len(stub.requests) == 1
