@@ -10,6 +10,7 @@ from urllib.parse import quote
 from airflow_remote_server.http.asgi_connection import AsgiConnection
 from airflow_remote_server.http.connection import CONNECTION
 from airflow_remote_server.http.routing import MARK, normalize_path
+from airflow_remote_server.integrations.added_headers import without_added_authorization
 from airflow_remote_server.middleware import LazyApi
 
 if TYPE_CHECKING:
@@ -133,16 +134,11 @@ def split_scope(scope: Scope) -> tuple[str, str]:
 def normalize_scope(scope: Scope) -> Scope:
     """Return a scope that a2wsgi handles correctly.
 
-    a2wsgi expects an ASCII query, and joins headers of one name. Airflow's middleware for
-    ``simple_auth_manager_all_admins`` adds an Authorization header of its own after the client's.
+    a2wsgi expects an ASCII query, and joins headers of one name. Only the client's headers count.
 
     :param scope: the scope of the request
     """
-    headers, seen = [], False
-    for name, value in scope["headers"]:
-        if name != b"authorization" or not seen:
-            headers.append((name, value))
-        seen = seen or name == b"authorization"
+    headers = without_added_authorization(scope, RestApiAsgiMiddleware)
     return {**scope, "headers": headers, "query_string": _ascii(scope["query_string"])}
 
 

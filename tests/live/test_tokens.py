@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from live.curl import fetch_json
 from live.database import fetch_runs
 from live.harness import PREFIX, TOKEN, Server
 
+FREE_FAILURES, UNGUESSABLE = 50, 32
+"""Wrong tokens before an address has to wait, and the length from which a token need not."""
 REFUSAL_KEYS = {"call_time", "output", "response_time", "status"}
 UNDERSCORES, HYPHENS = "rest_api_plugin_http_token", "rest-api-plugin-http-token"
 
@@ -57,6 +60,22 @@ def test_any_other_token_is_rejected(server: Server, headers: dict[str, Any]) ->
     assert reply.status == 403, reply.text
     assert reply.json.keys() == REFUSAL_KEYS
     assert (reply["output"], reply["status"]) == ("Token Authentication Failed", "ERROR")
+
+
+def test_two_authorization_headers_are_rejected(server: Server) -> None:
+    header = ("-H", f"Authorization: Bearer {TOKEN}")
+    url = f"{server.url}{PREFIX}/api/v1.0/rest_api_plugin_version"
+    assert fetch_json(*header, url)[0] == 200
+    assert fetch_json(*header, *header, url)[0] == 403
+    assert fetch_json(*header, "-H", "Authorization: Bearer wrong", url)[0] == 403
+
+
+def test_requests_without_a_token_are_no_guesses(server: Server) -> None:
+    # The test server of Airflow 3 sets simple_auth_manager_all_admins, which adds an Authorization header.
+    assert len(TOKEN) < UNGUESSABLE
+    for _ in range(FREE_FAILURES + 5):
+        assert server.request("/api/v1.0/rest_api_plugin_version", headers={}).status == 403
+    assert server.request("/api/v1.0/rest_api_plugin_version").status == 200
 
 
 ROUTES = [

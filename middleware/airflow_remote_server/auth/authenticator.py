@@ -7,10 +7,10 @@ import hmac
 import logging
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from airflow_remote_server.auth.local_requests import remote_reason
 from airflow_remote_server.auth.permissions import UNRESTRICTED, Permissions
 from airflow_remote_server.auth.rate_limit import UNGUESSABLE, FailureThrottle
 from airflow_remote_server.auth.tokens import TokensFile, find_token
@@ -30,22 +30,6 @@ TOKEN_HEADER = "HTTP_REST_API_PLUGIN_HTTP_TOKEN"  # noqa: S105 - a name
 
 HINT = "Airflow-Remote-Hint"
 """The response header that says why a token may not have arrived; the 2016 plugin defines the body."""
-
-FORWARDING_HEADERS = (
-    "HTTP_CF_CONNECTING_IP",
-    "HTTP_CLIENT_IP",
-    "HTTP_FASTLY_CLIENT_IP",
-    "HTTP_FORWARDED",
-    "HTTP_TRUE_CLIENT_IP",
-    "HTTP_VIA",
-    "HTTP_X_CLIENT_IP",
-    "HTTP_X_CLUSTER_CLIENT_IP",
-    "HTTP_X_ENVOY_",
-    "HTTP_X_FORWARDED",
-    "HTTP_X_ORIGINAL_",
-    "HTTP_X_REAL_IP",
-)
-"""Prefixes of headers that proxies add. Behind a proxy on this machine, clients may be anywhere."""
 
 SETUP_HINT = "set [webserver] rest_api_plugin_expected_http_token in airflow.cfg and restart the webserver"
 
@@ -123,7 +107,7 @@ class Authenticator:
                     raise AuthenticationFailed(f"{error.reason}: {dropped}", {HINT: dropped}) from None
                 raise
         self._refuse_cross_site(request)
-        reason = self._remote_reason(request, peer)
+        reason = remote_reason(request.environ, peer)
         if reason and not self.allow_anonymous:
             raise Refused(f"Refused: without a token the REST API {reason}; {SETUP_HINT}", layer="peer")
         return Principal("anonymous", peer, trusted=not reason, forgeable=True)
@@ -191,43 +175,18 @@ class Authenticator:
                 layer="site",
             )
 
-    @staticmethod
-    def _remote_reason(request: Request, peer: str) -> str:
-        """Return why a request may come from another machine; "" if it comes from this one.
-
-        A request from this machine has a loopback peer and a loopback host name, and passed through no proxy.
-        """
-        environ = request.environ
-        if not _is_loopback(peer):
-            return "is open to this machine only"
-        if any(header.startswith(FORWARDING_HEADERS) for header in environ):
-            return "is not open through a proxy"
-        if not _is_loopback_host(environ.get("HTTP_HOST", "")):
-            # DNS rebinding: the host name of a web page may resolve to this machine.
-            return "is open to a loopback host name only"
-        return ""
-
 
 def _token_of(request: Request) -> bytes:
-    """Return the token of a request; b"" if there is none. WSGI decodes headers as Latin-1 (PEP 3333)."""
+    """Return the token of a request; b"" if there is none.
+
+    WSGI decodes headers as Latin-1 (PEP 3333), so the text stands for bytes. Only the white space of HTTP is
+    removed (RFC 9110, section 5.5): the byte A0, a no-break space in Latin-1, may end a UTF-8 token.
+    """
     value = request.environ.get(TOKEN_HEADER)
     if value is None:
         scheme, _, rest = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
         value = rest if scheme.lower() == "bearer" else ""
-    return str(value).strip().encode("latin-1", "replace")
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ip_address(address.rpartition("%")[0] or address).is_loopback or _is_mapped_loopback(address)
-    except ValueError:
-        return False
-
-
-def _is_mapped_loopback(address: str) -> bool:
-    """Return whether an address is ``::ffff:127.0.0.1``, which is not ``is_loopback`` before Python 3.13."""
-    mapped = getattr(ip_address(address), "ipv4_mapped", None)
-    return bool(mapped and mapped.is_loopback)
+    return str(value).strip(" \t").encode("latin-1", "replace")
 
 
 def _netloc(url: str) -> str | None:
@@ -235,11 +194,3 @@ def _netloc(url: str) -> str | None:
         return urlsplit(url).netloc
     except ValueError:
         return None
-
-
-def _is_loopback_host(host: str) -> bool:
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return False
-    return name == "localhost" or name.endswith(".localhost") or _is_loopback(name)

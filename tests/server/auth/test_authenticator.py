@@ -11,7 +11,8 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
-from airflow_remote_server.auth.authenticator import FORWARDING_HEADERS, Authenticator
+from airflow_remote_server.auth.authenticator import Authenticator
+from airflow_remote_server.auth.local_requests import FORWARDING_HEADERS, HOST, is_loopback_host
 from airflow_remote_server.config.settings import Settings
 from airflow_remote_server.errors import AuthenticationFailed, Refused
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 HEADER = "rest-api-plugin-http-token"
+TOKEN_KEY = "HTTP_REST_API_PLUGIN_HTTP_TOKEN"
 ROUTES = [
     "/api/v1.0/version",
     "/api/v1.0/nope",
@@ -74,6 +76,7 @@ def test_token_is_accepted_in_each_header(with_token: Authenticator, headers: di
         {HEADER: f"x,{TOKEN}"},
         {HEADER: f"Bearer {TOKEN}"},
         {HEADER: "wrong", "Authorization": f"Bearer {TOKEN}"},
+        {"Authorization": f"Bearer {TOKEN},Bearer {TOKEN}"},
         {"Authorization": TOKEN},
         {"Authorization": f"Basic {TOKEN}"},
         {"Cookie": f"token={TOKEN}"},
@@ -89,15 +92,32 @@ def test_other_headers_are_rejected(with_token: Authenticator, headers: dict[str
 )
 def test_other_texts_are_rejected(value: str) -> None:
     settings = Settings(TOKEN, (3, 3), Path(), Path(), Path())
-    environ = EnvironBuilder("/").get_environ() | {"HTTP_REST_API_PLUGIN_HTTP_TOKEN": value}
+    environ = EnvironBuilder("/").get_environ() | {TOKEN_KEY: value}
     with pytest.raises(AuthenticationFailed):
         Authenticator(settings).authenticate(Request(environ))
 
 
 def test_token_may_contain_any_characters(make_settings: Callable[..., Settings]) -> None:
     environ = EnvironBuilder("/").get_environ()
-    environ["HTTP_REST_API_PLUGIN_HTTP_TOKEN"] = "pässwörd".encode().decode("latin-1")  # as WSGI decodes it
+    environ[TOKEN_KEY] = "pässwörd".encode().decode("latin-1")  # as WSGI decodes it
     assert Authenticator(make_settings(token="pässwörd")).authenticate(Request(environ)).name == "token"
+
+
+@given(st.text(st.characters(exclude_categories=("Cc", "Cs", "Z")), min_size=1), st.booleans())
+def test_token_is_compared_as_bytes(token: str, bearer: bool) -> None:
+    settings = Settings(token, (3, 3), Path(), Path(), Path())
+    sent = token.encode().decode("latin-1")
+    name, value = ("HTTP_AUTHORIZATION", f"Bearer {sent}\t") if bearer else (TOKEN_KEY, f" {sent} ")
+    environ = EnvironBuilder("/").get_environ() | {name: value}
+    assert Authenticator(settings).authenticate(Request(environ)).name == "token"
+
+
+@pytest.mark.parametrize("token", ["voilà", "à"])
+def test_token_may_end_in_byte_a0(token: str) -> None:
+    assert token.encode().endswith(b"\xa0")
+    environ = EnvironBuilder("/").get_environ() | {TOKEN_KEY: token.encode().decode("latin-1")}
+    settings = Settings(token, (3, 3), Path(), Path(), Path())
+    assert Authenticator(settings).authenticate(Request(environ)).name == "token"
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])
@@ -122,11 +142,65 @@ def test_without_a_token_proxied_requests_are_refused(without_token: Authenticat
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "localhost.evil.example", "192.0.2.1:8080", "127.0.0.1.nip.io", "[::1", "a..b"]
+    "host",
+    [
+        "evil.example",
+        "localhost.evil.example",
+        "192.0.2.1:8080",
+        "127.0.0.1.nip.io",
+        "[::1",
+        "a..b",
+        "evil@127.0.0.1",
+        "evil.example:80@localhost",
+        "localhost:80:80",
+        "localhost/x",
+        "localhost\\evil",
+        "localhost,evil.example",
+        "localhost evil",
+        "localhost\n",
+        "localhost?x",
+        "127.0.0.1#x",
+        "[127.0.0.1]x",
+        "\u017focalhost",
+        "",
+    ],
 )
 def test_without_a_token_rebound_host_names_are_refused(without_token: Authenticator, host: str) -> None:
     with pytest.raises(Refused, match="loopback host"):
         without_token.authenticate(request(host=host))
+
+
+@given(st.text(), st.sampled_from(["127.0.0.1", "localhost", "[::1]"]))
+def test_loopback_host_is_nothing_but_host_and_port(more: str, host: str) -> None:
+    for text in (more + host, host + more):
+        if is_loopback_host(text):
+            assert HOST.fullmatch(text)
+            assert not set(text) & set("@/\\?#, \t")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "CF-Connecting-IP",
+        "Fastly-Client-IP",
+        "Fly-Client-IP",
+        "Forwarded",
+        "True-Client-IP",
+        "Via",
+        "X-Appengine-User-Ip",
+        "X-Azure-ClientIP",
+        "X-Cluster-Client-IP",
+        "X-Forwarded-For",
+        "X-Forwarded-Host",
+        "X-Original-Forwarded-For",
+        "X-ProxyUser-Ip",
+        "X-Real-IP",
+        "X-Varnish",
+    ],
+)
+def test_headers_of_known_proxies_are_listed(without_token: Authenticator, header: str) -> None:
+    with pytest.raises(Refused, match="proxy"):
+        without_token.authenticate(request({header: "127.0.0.1"}))
 
 
 @pytest.mark.parametrize(
