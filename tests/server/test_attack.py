@@ -76,6 +76,8 @@ def test_only_three_routes_are_open_without_token(make_client: Any, token: str |
                 response = client.open(path + more, method=method, headers=headers, environ_overrides=peer)
                 open_to_all = rule.endpoint in PUBLIC and method in ("GET", "HEAD") and more != "/x/y/z"
                 expected = (200, 404) if open_to_all else (403,)
+                if "//" in path + more:
+                    expected = (308,)  # to the canonical path, where the token is required
                 assert response.status_code in expected, (method, path, more)
     assert asked > 300
 

@@ -12,7 +12,8 @@ from werkzeug.datastructures import FileStorage
 from airflow_remote_server.catalog.spec import Kind
 from airflow_remote_server.catalog.values import check_text, convert_flag, convert_text, convert_upload
 from airflow_remote_server.errors import BadArguments, NotInThisAirflow
-from airflow_remote_server.util.suggestions import MAX_LENGTH, did_you_mean
+from airflow_remote_server.util.masking import hide_name
+from airflow_remote_server.util.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from airflow_remote_server.catalog.argv import Values
@@ -86,7 +87,7 @@ class Validator:
             elif not ignore_unknown:
                 # Searching for a similar name takes time, so it is done only for names that are shown.
                 hint = did_you_mean(name, self.known) if len(self.problems) < MAX_PROBLEMS else ""
-                self.problems.append(f"unknown argument {name[:MAX_LENGTH]!r}{hint}")
+                self.problems.append(f"unknown argument {hide_name(name)}{hint}")
         return by_name
 
     def _convert(self, argument: Argument, items: list[Any]) -> str | bool | list[str] | FileStorage | None:

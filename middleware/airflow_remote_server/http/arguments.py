@@ -30,6 +30,8 @@ MAX_FIELDS = 1000
 
 TOO_MANY = f"over {MAX_FIELDS} arguments"
 
+JSON_HEADER = "Content-Type: application/json"
+
 MAX_BOUNDARY_LENGTH = 200
 """RFC 2046, 5.1.1, allows 70 characters; werkzeug's own client may generate longer ones."""
 
@@ -75,11 +77,12 @@ def _parse_body(request: Request, data: bytes) -> RequestArguments:
     if content_type == "multipart/form-data":
         return _parse_multipart(data, request.mimetype_params.get("boundary", ""))
     if content_type in ("", "application/x-www-form-urlencoded"):
-        return _parse_urlencoded(data, "form")
+        return _parse_urlencoded(data, "body")
     if content_type == "application/json" or content_type.endswith("+json"):
         return _parse_json(data)
     raise BadArguments(
-        f"a body of type {content_type[:80]!r} is not supported; send a form, a multipart form or JSON"
+        f"a body of type {content_type[:80]!r} is not supported; send a form, a multipart form, or JSON with "
+        f"the header {JSON_HEADER!r}"
     )
 
 
@@ -92,6 +95,12 @@ def _parse_urlencoded(data: bytes, where: str) -> RequestArguments:
         raise BadArguments(f"the {where} is not valid UTF-8") from None
     except ValueError:
         raise TooLarge(f"the {where} has {TOO_MANY}") from None
+    if any(name.lstrip("\ufeff\t\r\n ").startswith(("{", "[")) for name, _ in pairs):
+        # As a form, all of it would be the name of an argument. It is not repeated: it may hold secrets.
+        raise BadArguments(
+            f"the {where} looks like JSON, but is not declared as JSON: send it as the body with the header "
+            f"{JSON_HEADER!r}"
+        )
     return _collect(pairs)
 
 

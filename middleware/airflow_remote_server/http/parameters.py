@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow_remote_server.errors import BadArguments
 from airflow_remote_server.util.flags import parse_flag
+from airflow_remote_server.util.masking import hide_name
 
 if TYPE_CHECKING:
     from airflow_remote_server.catalog.spec import RequestArguments
@@ -70,7 +71,7 @@ class Parameters:
     def reject_unknown(self) -> None:
         """Check that every parameter has been read.
 
-        :raises BadArguments: naming one that has not
+        :raises BadArguments: naming the beginning of one that has not
         """
         if self._unread:
-            raise BadArguments(f"unknown argument: {next(iter(self._unread))[:80]!r}")
+            raise BadArguments(f"unknown argument {hide_name(next(iter(self._unread)))}")

@@ -13,6 +13,12 @@ MASK = "***"
 MAX_ECHO = 1000
 """The maximum number of characters of a rejected argument that are repeated to the user."""
 
+MAX_NAME_ECHO = 8
+"""The maximum number of characters of an unknown argument's name that are repeated to the user."""
+
+PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z_]{0,39}")
+"""What names of arguments look like. Digits and other characters are signs of a secret."""
+
 SENSITIVE = frozenset(
     {
         "access_token",
@@ -36,6 +42,20 @@ USERINFO = re.compile(r"""://([^\s/?#"'<>\\]+)@""")
 
 PARAMETER = re.compile(r"""([?&])([^\s=&?#"'<>\\]+)=([^\s&#"'<>\\]+)""")
 """A parameter of a URL's query: what precedes it, its name and its value."""
+
+
+def hide_name(name: str) -> str:
+    """Return enough of an unknown argument's name for its sender to recognize it, for an error message.
+
+    The name may be a secret that was sent in the wrong place, such as a body that is not declared as JSON. So
+    no more than half of it is repeated, and nothing if it does not look like a name.
+
+    :param name: the name
+    :returns: such as ``'run...'`` or ``of 40 characters``
+    """
+    if not PLAIN_NAME.fullmatch(name):
+        return f"of {len(name)} characters"
+    return repr(name[: min(len(name) // 2, MAX_NAME_ECHO)] + "...")
 
 
 def is_sensitive(name: str, names: frozenset[str] = SENSITIVE) -> bool:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         ("offset=-1", "'offset' must be a whole number"),
         ("offset=1.5", "'offset' must be a whole number"),
         ("wait=x", "'wait' must be a whole number"),
-        ("waits=1", "unknown argument: 'waits'"),
+        ("waits=1", "unknown argument 'wa...'"),
     ],
 )
 def test_invalid_output_requests_are_explained(make_remote: Any, old: Any, query: str, hint: str) -> None:
