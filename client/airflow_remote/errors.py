@@ -107,7 +107,7 @@ class RefusedError(AnsweredError):
 
 
 class BusyError(AnsweredError):
-    """Raised when the server cannot run the command now (429, 503)."""
+    """Raised when the server cannot run the command now (429, 503, 507)."""
 
     exit_status = ExitStatus.BUSY
 
@@ -145,6 +145,7 @@ _BY_STATUS: dict[int, type[AnsweredError]] = {
     429: BusyError,
     501: UnsupportedError,
     503: BusyError,
+    507: BusyError,
 }
 
 

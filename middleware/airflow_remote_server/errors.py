@@ -126,6 +126,12 @@ class NotInThisAirflow(ApiError):
     status = 501
 
 
+class InsufficientStorage(ApiError):
+    """Raised if the disk of the state directory is too full for new commands (RFC 4918)."""
+
+    status = 507
+
+
 class Unavailable(ApiError):
     """Raised if commands cannot run now, for example because the configuration cannot be read."""
 

@@ -174,6 +174,7 @@ class FakeJob:
     :param files: the files that it has written, once it has ended
     :param failures: responses to its first requests; None closes the connection
     :param stop_requests: the arguments of the requests to stop it
+    :param deleted: the ids of deleted jobs
     :param listed_jobs: the jobs of the list, newest first
     """
 
@@ -186,6 +187,7 @@ class FakeJob:
     failures: list[Response | None] = field(default_factory=list)
     stop_requests: list[Any] = field(default_factory=list)
     listed_jobs: list[dict[str, Any]] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
 
     def respond(self, request: RecordedRequest) -> Response | None:
         """Return the response to a request; None closes the connection."""
@@ -193,6 +195,9 @@ class FakeJob:
             return self.failures.pop(0)
         if request.name == "jobs":
             return self._list_jobs(request.query)
+        if request.method == "DELETE" and request.name in {entry["id"] for entry in self.listed_jobs}:
+            self.deleted.append(request.name)
+            return json_response(job(id=request.name, state="succeeded"))
         if JOB_ID not in request.path:
             return not_found("no such job")
         if "/files/" in request.path:

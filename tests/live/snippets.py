@@ -8,8 +8,9 @@ from configparser import ConfigParser
 from dataclasses import dataclass
 from pathlib import Path
 
+from airflow_remote_server.config.dag_files import DagFileLimits
 from airflow_remote_server.config.options import SECTION, options_of
-from airflow_remote_server.config.settings import DagFileLimits, Settings
+from airflow_remote_server.config.settings import Settings
 from live.harness import ROOT
 
 FOLDER = ROOT / "docs" / "how-to" / "deployment"

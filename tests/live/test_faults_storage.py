@@ -46,6 +46,8 @@ SQLite's three files cannot be moved together: a server that opens a new connect
 mixes the old store with a new one.
 """
 
+LITTLE_FREE = {"AIRFLOW__REST_API_PLUGIN__MIN_FREE_BYTES": str(8 << 20)}
+
 
 def run(*argv: str) -> None:
     subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
@@ -63,7 +65,7 @@ def main_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str,
             run("mount", "-t", "tmpfs", "-o", f"size={DISK},mode=0700", "tmpfs", str(state))
             stack.callback(run, "umount", "--lazy", str(state))
             (state / "store").mkdir(0o700)
-        with run_servers(homes, environment=STORE_IN_FOLDER) as servers:
+        with run_servers(homes, environment=STORE_IN_FOLDER | LITTLE_FREE) as servers:
             yield servers
 
 
@@ -105,21 +107,24 @@ def trigger(server: Server, name: str) -> Reply:
     return server.post("trigger_dag", data=arguments)
 
 
-def check_refused(server: Server, reply: Reply, name: str) -> None:
+def check_refused(server: Server, reply: Reply, name: str, status: int = 503) -> None:
     """Check that a command was rejected with a helpful message, and that nothing was run."""
-    assert (reply.status, reply["error"]["type"]) == (503, "Unavailable"), reply.text
+    kind = {503: "Unavailable", 507: "InsufficientStorage"}[status]
+    assert (reply.status, reply["error"]["type"]) == (status, kind), reply.text
     assert "state_dir" in reply["output"]
     assert name not in [conf["name"] for conf in fetch_runs(server).values() if "name" in conf]
 
 
-def check_survives(server: Server, name: str, fault: contextlib.AbstractContextManager[None]) -> None:
+def check_survives(
+    server: Server, name: str, fault: contextlib.AbstractContextManager[None], status: int
+) -> None:
     """Check that a running command ends, new ones are rejected, and everything works afterwards."""
     job_id = submit(server, "render", **probe_arguments("waits", name))
     wait_until_begun(server, job_id)
     with fault:
-        check_refused(server, trigger(server, f"{name} plain"), f"{name} plain")
+        check_refused(server, trigger(server, f"{name} plain"), f"{name} plain", status)
         asynchronous = server.post("version", extra=ASYNC)
-        assert asynchronous.status == 503, asynchronous.text
+        assert asynchronous.status == status, asynchronous.text
         assert get_job(server, job_id)["state"] == "running"
         assert read_output(server, job_id).startswith("begun")
         finish_probes(server, name)
@@ -136,12 +141,28 @@ def check_survives(server: Server, name: str, fault: contextlib.AbstractContextM
 
 @on_both_versions
 def test_a_full_disk(server: Server) -> None:
-    check_survives(server, "a full disk", full(server))
+    check_survives(server, "a full disk", full(server), 507)
+
+
+@on_both_versions
+def test_a_job_that_fills_the_disk_is_deleted(server: Server) -> None:
+    name = "fills the disk"
+    job_id = submit(server, "render", **probe_arguments("fills_the_disk", name))
+    job = wait_until_ended(server, job_id)
+    assert job["state"] in ("failed", "stopped"), job
+    check_refused(server, trigger(server, f"{name} before"), f"{name} before", 507)
+    path = f"/api/v1.0/jobs/{job_id}"
+    assert server.request(path, "DELETE").status == 200
+    assert server.request(path).status == 404
+    reply = trigger(server, f"{name} after")
+    assert reply.status == 200, reply.text
+    check_triggers(server, {f"{name} after": reply["job"]["id"]})
+    check_no_leftovers(server)
 
 
 @on_both_versions
 def test_a_read_only_state_directory(server: Server) -> None:
-    check_survives(server, "a read-only disk", read_only(server))
+    check_survives(server, "a read-only disk", read_only(server), 503)
 
 
 @on_both_versions

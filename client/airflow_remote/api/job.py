@@ -167,6 +167,16 @@ class Job:
             self.document = jobs_api.stop(self.id, force)
         return self
 
+    def delete(self) -> Job:
+        """Delete this job with its output and files on the server, and return this object.
+
+        :raises CommandFailedError: if the job has not ended
+        :raises RefusedError: unless the token is an admin's without restrictions
+        """
+        with self._open_api() as jobs_api:
+            self.document = jobs_api.delete(self.id)
+        return self
+
     @contextmanager
     def _open_api(self) -> Iterator[JobsApi]:
         with self._session.connect() as connection:

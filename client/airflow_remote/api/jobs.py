@@ -107,6 +107,13 @@ class JobsApi:
         )
         return self._parse_job(self._connection.send(request))
 
+    def delete(self, job_id: str) -> Mapping[str, Any]:
+        """Delete an ended job with its output, and return it as it was.
+
+        :param job_id: the job's id
+        """
+        return self._parse_job(self._connection.send(Request("DELETE", _job_path(job_id))))
+
     def _parse_job(self, response: Response) -> Mapping[str, Any]:
         if response.status < 300 and is_job_document(response.document):
             job: Mapping[str, Any] = response.document

@@ -14,6 +14,7 @@ from airflow_remote.catalog.classic import normalize
 from airflow_remote.cli import console
 from airflow_remote.cli.console import one_line
 from airflow_remote.cli.formats import format_cell, format_option, write_rows
+from airflow_remote.cli.job_removal import delete, prune
 from airflow_remote.cli.own_commands import JOB_SUMMARY
 from airflow_remote.exit_status import ExitStatus
 
@@ -163,6 +164,10 @@ def stop(ctx: click.Context, job_id: str, force: bool) -> None:
     else:
         console.to_stdout(f"{one_line(stopped.state)}\n" if stopped.ended else "stopping\n")
     ctx.exit(ExitStatus.OK)
+
+
+job.add_command(delete)
+job.add_command(prune)
 
 
 def _row(job: Job) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ BLOCK_BYTES = 1 << 16
 class Request:
     """A request.
 
-    :param method: ``GET`` or ``POST``
+    :param method: ``GET``, ``POST`` or ``DELETE``
     :param path: below ``/admin/rest_api``
     :param accept: accepted content types
     :param body: the body; b"" for none

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dataclasses import Field
 
 SECTION = "rest_api_plugin"
+MEBIBYTE = 1 << 20
 METADATA_KEY = "option"
 
 

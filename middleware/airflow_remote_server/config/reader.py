@@ -11,14 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from airflow_remote_server.config.dag_files import LOCAL_BUNDLE, DagBundle, DagFileLimits
 from airflow_remote_server.config.options import SECTION, OptionType, default_of, options_of
-from airflow_remote_server.config.settings import (
-    LOCAL_BUNDLE,
-    DagBundle,
-    DagFileLimits,
-    Settings,
-    SettingsError,
-)
+from airflow_remote_server.config.settings import Settings, SettingsError
 from airflow_remote_server.integrations.release import release_of
 from airflow_remote_server.util.masking import SENSITIVE
 

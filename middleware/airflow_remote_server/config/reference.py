@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_remote_server.config.dag_files import DagFileLimits
 from airflow_remote_server.config.options import SECTION, OptionType, default_of, options_of
-from airflow_remote_server.config.settings import DagFileLimits, Settings
+from airflow_remote_server.config.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,72 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_remote_server.config.options import OptionType, option
+from airflow_remote_server.config.dag_files import DagBundle, DagFileLimits
+from airflow_remote_server.config.options import MEBIBYTE, OptionType, option
 from airflow_remote_server.util.masking import SENSITIVE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MEBIBYTE = 1 << 20
 HOUR = 3600
 """An hour in seconds."""
 
-LOCAL_BUNDLE = "airflow.dag_processing.bundles.local.LocalDagBundle"
-"""The class of the DAG bundles whose files are in a folder of this machine (Airflow 3)."""
-
 _BOOLEAN, _INTEGER, _NUMBER = OptionType.BOOLEAN, OptionType.INTEGER, OptionType.NUMBER
 _PATTERNS, _ORIGINS, _OTHER = OptionType.PATTERNS, OptionType.ORIGINS, OptionType.OTHER
-
-
-@dataclass(frozen=True)
-class DagFileLimits:
-    """The limits for DAG files that are deployed. Each field has its description in its metadata."""
-
-    file_bytes: int = field(
-        default=8 * MEBIBYTE,
-        metadata=option(
-            "max_dag_bytes", "The largest file that `deploy_dag` accepts.", _INTEGER, unit="bytes"
-        ),
-    )
-    files: int = field(
-        default=1000,
-        metadata=option("max_dag_files", "The maximum number of entries of a zip package.", _INTEGER),
-    )
-    unpacked_bytes: int = field(
-        default=64 * MEBIBYTE,
-        metadata=option(
-            "max_unpacked_bytes", "The largest size of an unpacked zip package.", _INTEGER, unit="bytes"
-        ),
-    )
-    versions: int = field(
-        default=10,
-        metadata=option(
-            "keep_dag_versions", "How many earlier versions of each DAG file are kept.", _INTEGER
-        ),
-    )
-    seconds: float = field(
-        default=120.0,
-        metadata=option(
-            "deploy_timeout",
-            "How long the import of a DAG file may take when it is deployed.",
-            _NUMBER,
-            unit="seconds",
-        ),
-    )
-
-
-@dataclass(frozen=True)
-class DagBundle:
-    """A DAG bundle of Airflow 3.
-
-    :param name: its configured name
-    :param kind: the name of its class
-    :param path: its folder; None if it is not a folder of this machine
-    """
-
-    name: str
-    kind: str
-    path: Path | None
 
 
 class SettingsError(Exception):
@@ -188,6 +134,16 @@ class Settings:
             "max_queued",
             "How many commands may wait in the queue; further requests are answered with 429.",
             _INTEGER,
+        ),
+    )
+    min_free_bytes: int = field(
+        default=16 * MEBIBYTE,
+        metadata=option(
+            "min_free_bytes",
+            "The free space that the disk of the `state_dir` must have; with less, new commands are answered "
+            "with 507.",
+            _INTEGER,
+            unit="bytes",
         ),
     )
     keep_seconds: float = field(

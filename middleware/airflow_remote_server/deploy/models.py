@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
-from airflow_remote_server.config.settings import DagFileLimits
+from airflow_remote_server.config.dag_files import DagFileLimits
 
 
 @dataclass(frozen=True)

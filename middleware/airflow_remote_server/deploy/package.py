@@ -21,7 +21,7 @@ from airflow_remote_server.deploy.names import MAX_DEPTH, fold_name, is_reserved
 from airflow_remote_server.errors import BadArguments
 
 if TYPE_CHECKING:
-    from airflow_remote_server.config.settings import DagFileLimits
+    from airflow_remote_server.config.dag_files import DagFileLimits
 
 ENTRY = b"PK\1\2"
 """Signature of an entry in the archive's directory (APPNOTE.TXT 4.3.12)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from airflow_remote_server.config.settings import DagFileLimits
+from airflow_remote_server.config.dag_files import DagFileLimits
 from airflow_remote_server.deploy.isolation import run_in_fork
 from airflow_remote_server.errors import CommandFailed
 from airflow_remote_server.execution.failures import last_line

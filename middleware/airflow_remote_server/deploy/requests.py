@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from werkzeug.datastructures import FileStorage
 
     from airflow_remote_server.catalog.argv import Values
-    from airflow_remote_server.config.settings import DagBundle, Settings
+    from airflow_remote_server.config.dag_files import DagBundle
+    from airflow_remote_server.config.settings import Settings
     from airflow_remote_server.execution.spool import Spool
 
 OPERATIONS = {"deploy_dag": "deploy-dag", "undeploy_dag": "undeploy-dag", "rollback_dag": "rollback-dag"}

@@ -8,6 +8,7 @@ the next supervisor adopts them.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import selectors
 import signal
@@ -21,6 +22,7 @@ from airflow_remote_server.execution.spool import EXIT, PROCESS, RESULT, SUPERVI
 from airflow_remote_server.execution.supervised_process import SupervisedProcess
 from airflow_remote_server.util.locks import start_ticks
 from airflow_remote_server.util.process_tree import ProcessTree, kill_processes
+from airflow_remote_server.util.reserve import Reserve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -275,9 +277,11 @@ class Supervisor:
         for process in waiting:
             try:
                 process.spool.write(EXIT, process.end)
-            except OSError:
+            except OSError as error:
                 if process.spool.path.exists():
                     self.unwritten.append(process)
+                    if error.errno == errno.ENOSPC:
+                        Reserve(process.spool.path.parents[1]).shrink()  # of the state directory
             else:
                 process.spool.remove_private_files()
 

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 if TYPE_CHECKING:
     from werkzeug.wrappers import Request
 
-METHODS = "GET, HEAD, POST"
+METHODS = "DELETE, GET, HEAD, POST"
 REQUEST_HEADERS = (
     "Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer, Range, rest-api-plugin-http-token"
 )

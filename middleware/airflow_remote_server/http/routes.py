@@ -12,6 +12,7 @@ ROUTES = (
     Rule("/api/v1.0/openapi.json", endpoint="openapi", methods=["GET"]),
     Rule("/api/v1.0/jobs", endpoint="jobs", methods=["GET"]),
     Rule("/api/v1.0/jobs/<job_id>", endpoint="job", methods=["GET"]),
+    Rule("/api/v1.0/jobs/<job_id>", endpoint="delete", methods=["DELETE"]),
     Rule("/api/v1.0/jobs/<job_id>/output", endpoint="output", methods=["GET"]),
     Rule("/api/v1.0/jobs/<job_id>/files/<path:name>", endpoint="file", methods=["GET"]),
     Rule("/api/v1.0/jobs/<job_id>/stop", endpoint="stop", methods=["POST"]),

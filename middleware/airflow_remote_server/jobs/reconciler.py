@@ -119,7 +119,7 @@ class Reconciler:
         )
         spool.remove_private_files()
         try:
-            if self.store.finish(job, retry_for=RECORD_SECONDS):
+            if self.spools.with_reserve(lambda: self.store.finish(job, retry_for=RECORD_SECONDS)):
                 self.on_end(job)
         except Unavailable:
             log.warning("The end of job %s could not be recorded; it will be recorded later", job.id)

@@ -51,4 +51,4 @@ class JobRetention:
         job_ids = self.store.find_expired(self.spools.node, oldest, self.settings.keep_jobs, BATCH)
         for job_id in job_ids:
             self.spools.remove(job_id)
-        self.store.remove(job_ids)
+        self.spools.with_reserve(lambda: self.store.remove(job_ids))

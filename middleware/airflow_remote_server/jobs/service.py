@@ -11,13 +11,13 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from airflow_remote_server.errors import Busy, Conflict, NotFound, Unavailable
+from airflow_remote_server.errors import Conflict, NotFound, Unavailable
 from airflow_remote_server.execution.spool import EXIT, STOP, Command, CommandLimits
+from airflow_remote_server.jobs.admission import JobAdmission
 from airflow_remote_server.jobs.models import Job, JobState
 from airflow_remote_server.jobs.reconciler import Reconciler
 from airflow_remote_server.jobs.results import JobResults
 from airflow_remote_server.jobs.retention import JobRetention
-from airflow_remote_server.jobs.store import DuplicateKey, QueueFull
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,11 +36,6 @@ REFRESH_SECONDS = 1.0
 
 ABANDONED_SECONDS = 0.25
 """How often a waiting request checks whether its client still waits."""
-
-ATTEMPTS = 3
-"""How often to try to add a job while a full queue, or an earlier job with the same key, prevents it."""
-
-RETRY_AFTER = "5"
 
 
 class JobService:
@@ -62,6 +57,7 @@ class JobService:
         self.results = JobResults(settings, spools)
         self.reconciler = Reconciler(store, spools, self.results, launcher.cold)
         self.retention = JobRetention(settings, store, spools)
+        self.admission = JobAdmission(settings, store, spools, self.reconciler)
 
     def prepare(self) -> None:
         """Start the fork server in the background. If it cannot be started, commands report why."""
@@ -78,6 +74,7 @@ class JobService:
         :raises Busy: if too many commands are active
         :raises DuplicateKey: if the request repeats an earlier one; carries the earlier job
         :raises Conflict: if another request used the same key
+        :raises InsufficientStorage: if the disk of the state directory is almost full
         :raises Unavailable: if the store or the state directory cannot be used
         """
         self._tidy()
@@ -96,39 +93,13 @@ class JobService:
             key=request.key,
             digest=request.digest,
         )
-        self._add(job)
+        self.admission.admit(job)
         try:
             self.spools.create(job)
         except Unavailable:
             self.discard(job)
             raise
         return job
-
-    def _add(self, job: Job) -> None:
-        """Add a new job to the store; for errors, see ``create``."""
-        max_active = self.settings.max_running + self.settings.max_queued
-        for attempt in range(ATTEMPTS):
-            try:
-                return self.store.add(job, None if job.service else max_active)
-            except QueueFull:
-                if attempt:
-                    raise Busy(
-                        f"{max_active} commands are running or queued already "
-                        "([rest_api_plugin] max_running, max_queued): try again later",
-                        {"Retry-After": RETRY_AFTER},
-                    ) from None
-                self.reconciler.reconcile_active()  # some may have ended while no request waited for them
-            except DuplicateKey as duplicate:
-                if duplicate.job.digest != job.digest:
-                    raise Conflict(
-                        "this Idempotency-Key was used with other arguments; use a new key for a new command"
-                    ) from None
-                earlier = self.refresh(duplicate.job)
-                never_ran = earlier.state is JobState.LOST and earlier.started is None
-                if attempt == ATTEMPTS - 1 or not never_ran:
-                    raise DuplicateKey(earlier) from None
-                self.discard(earlier)  # this request takes its place
-        return None
 
     def discard(self, job: Job) -> None:
         """Delete a job that never ran."""
@@ -267,8 +238,22 @@ class JobService:
         """
         self.spools.require_local(job)
         with self.spools.reporting_unwritable():
-            self.spools.spool_of(job).write(STOP, {"force": force})
+            self.spools.with_reserve(lambda: self.spools.spool_of(job).write(STOP, {"force": force}))
         self.refresh(job)
+
+    def delete(self, job: Job) -> None:
+        """Delete an ended job with its output and files.
+
+        :param job: an ended job
+        :raises Conflict: if the job has not ended, or is on another machine
+        :raises Unavailable: if the store cannot be used
+        """
+        self.spools.require_local(job)
+        if not job.state.final:
+            raise Conflict(f"job {job.id} is {job.state.value}: stop it first")
+        self.spools.remove(job.id)
+        self.spools.with_reserve(lambda: self.store.remove([job.id]))
+        self.spools.reserve.fill(self.settings.min_free_bytes)
 
     def find(self, limit: int, **conditions: Any) -> list[Job]:
         """Return jobs in their current state, newest first.
@@ -286,6 +271,7 @@ class JobService:
         :raises Unavailable: if the store or the state directory cannot be used
         """
         self.reconciler.reconcile_active()
+        self.spools.reserve.fill(self.settings.min_free_bytes)
         if self.retention.is_due():
             self.retention.delete_expired()
 
@@ -294,3 +280,4 @@ class JobService:
         if self.retention.is_due():
             self.reconciler.reconcile_active()
             self.retention.delete_expired()
+            self.spools.reserve.fill(self.settings.min_free_bytes)

@@ -6,15 +6,16 @@ import os
 import secrets
 import shutil
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from airflow_remote_server.errors import Conflict, Unavailable
+from airflow_remote_server.errors import Conflict, InsufficientStorage, Unavailable
 from airflow_remote_server.execution.spool import Spool
 from airflow_remote_server.jobs.models import directory_id
 from airflow_remote_server.util.private_dirs import make_private_dir
+from airflow_remote_server.util.reserve import STEP_BYTES, Reserve, free_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from airflow_remote_server.jobs.models import Job
@@ -23,6 +24,8 @@ ID_DIGITS = 16
 """The number of characters of a state directory's random id."""
 
 LONGEST_HOST_NAME = 60
+
+T = TypeVar("T")
 
 
 class JobSpools:
@@ -34,6 +37,7 @@ class JobSpools:
     def __init__(self, state_dir: Path) -> None:
         self.state_dir = state_dir
         self.root = state_dir / "jobs"
+        self.reserve = Reserve(state_dir)
         self._node = ""
 
     @property
@@ -66,6 +70,37 @@ class JobSpools:
             partial.unlink()
             node_id = path.read_text("ascii")[:ID_DIGITS]
         self._node = f"{node_id}@{os.uname().nodename[:LONGEST_HOST_NAME]}"
+
+    def require_space(self, minimum: int) -> None:
+        """Reject a command if the disk is almost full.
+
+        :param minimum: the free space that is needed, in bytes
+        :raises InsufficientStorage: saying how to free some
+        :raises Unavailable: if the state directory cannot be used
+        """
+        with self.reporting_unwritable():
+            free = free_bytes(self.state_dir)
+        if free < minimum:
+            raise InsufficientStorage(
+                f"the disk of {self.state_dir} (state_dir) has only {free >> 20} MiB free, less than "
+                "[rest_api_plugin] min_free_bytes: free some space, or delete jobs with "
+                "`airflow-remote job prune`"
+            )
+
+    def with_reserve(self, work: Callable[[], T]) -> T:
+        """Do something that must also be possible on a full disk; use up the reserve for it if necessary.
+
+        :param work: may be called several times
+        :raises Exception: whatever it raises, if there is no reserve left or the disk is not full
+        """
+        while True:
+            try:
+                return work()
+            except (OSError, Unavailable):
+                with self.reporting_unwritable():
+                    full = free_bytes(self.state_dir) < STEP_BYTES
+                if not full or not self.reserve.shrink():
+                    raise
 
     def owns(self, job: Job) -> bool:
         """Return whether a job's spool is in this state directory."""

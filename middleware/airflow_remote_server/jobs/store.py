@@ -163,7 +163,7 @@ class JobStore:
                 return  # an earlier attempt was committed before its connection broke
             if job.key is None:
                 raise
-            duplicate = self._find_one(and_(JOBS.c.principal == job.principal, JOBS.c.key == job.key))
+            duplicate = self.find_key(job.principal, job.key)
             if duplicate is None:
                 raise Unavailable(
                     "a job with the same Idempotency-Key has just been deleted; try again"
@@ -173,6 +173,10 @@ class JobStore:
     def get(self, job_id: str) -> Job | None:
         """Return a job, or None if there is none."""
         return self._find_one(JOBS.c.id == job_id)
+
+    def find_key(self, principal: str, key: str) -> Job | None:
+        """Return the job of a principal with an Idempotency-Key, or None if there is none."""
+        return self._find_one(and_(JOBS.c.principal == principal, JOBS.c.key == key))
 
     def _find_one(self, condition: ColumnElement[bool]) -> Job | None:
         query = select(JOBS).where(condition)

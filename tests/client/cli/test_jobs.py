@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ from airflow_remote.exit_status import ExitStatus
 from client.program import Run, call
 from client.responses import JOB_ID, envelope, job, json_response
 from client.stub import FakeJob, Stub
+from client.terminal import run_in_terminal
 
 RUNS = envelope(output="version runs", stdout=None, stderr=None, exit_code=None, job=job())
 FAILED = {"state": "failed", "exit_code": 3, "message": "because"}
@@ -161,7 +164,62 @@ def test_job_stop_prints_the_state(run: Run, stub: Stub) -> None:
     assert run("job", "stop", JOB_ID).out == "succeeded\n"
 
 
-@pytest.mark.parametrize("command", ["show", "output", "wait", "stop"])
+def test_job_delete_prints_the_ids(run: Run, stub: Stub) -> None:
+    stub.job = FakeJob(listed_jobs=[job(state="failed")])
+    completed = run("job", "delete", JOB_ID, JOB_ID)
+    assert (completed.status, completed.out) == (0, f"{JOB_ID}\n" * 2)
+    assert stub.job.deleted == [JOB_ID] * 2
+    message = "job x is running: stop it first"
+    conflict = envelope(status="ERROR", output=message, stdout=None, stderr=None, exit_code=None, job=None)
+    stub.job.failures = [json_response(job()), json_response(conflict, 409)]
+    completed = run("job", "delete", JOB_ID)
+    assert (completed.status, completed.out, completed.message()) == (ExitStatus.FAILED, "", message)
+
+
+def old_jobs() -> list[dict[str, Any]]:
+    """Return jobs that ended now, an hour ago, two and a hundred days ago, and one without a date."""
+    now = datetime.now(timezone.utc)
+    ages = {
+        "e": timedelta(0),
+        "d": timedelta(hours=1),
+        "c": timedelta(days=2),
+        "b": timedelta(days=100),
+    }
+    jobs = [job(id=name, state="failed", ended=(now - age).isoformat()) for name, age in ages.items()]
+    return [*jobs, job(id="a", state="lost", ended=None)]
+
+
+@pytest.mark.parametrize(
+    ("options", "deleted"),
+    [
+        ("--keep 0", "edcba"),
+        ("--keep 3", "ba"),
+        ("--older-than 30m", "dcb"),
+        ("--older-than 47h", "cb"),
+        ("--older_than 3d --keep 2", "b"),
+        ("--older-than 3d --keep 9", ""),
+    ],
+)
+def test_job_prune_deletes_old_jobs(run: Run, stub: Stub, options: str, deleted: str) -> None:
+    stub.job = FakeJob(listed_jobs=old_jobs())
+    completed = run("job", "prune", "--yes", *options.split())
+    assert (completed.status, completed.out) == (0, "".join(f"{name}\n" for name in deleted))
+    assert stub.job.deleted == list(deleted)
+    assert stub.requests[0].query["state"] == "succeeded,failed,stopped,timed_out,lost"
+
+
+def test_job_prune_asks_first(stub: Stub) -> None:
+    for answer, deleted in (("n", []), ("y", ["b", "a"])):
+        stub.job = FakeJob(listed_jobs=old_jobs())
+        with run_in_terminal("--url", stub.url, "job", "prune", "--keep", "3") as terminal:
+            terminal.read_until("[y/N] ")
+            assert "Delete 2 jobs with the output?" in terminal.screen
+            terminal.type(f"{answer}\n")
+            status, _ = terminal.wait()
+        assert (status, stub.job.deleted) == (0 if deleted else ExitStatus.FAILED, deleted)
+
+
+@pytest.mark.parametrize("command", ["show", "output", "wait", "stop", "delete"])
 def test_unknown_job_is_one_line(run: Run, stub: Stub, command: str) -> None:
     stub.job = FakeJob()
     completed = run("job", command, "another")
@@ -178,6 +236,10 @@ def test_unknown_job_is_one_line(run: Run, stub: Stub, command: str) -> None:
         ("job list --state done", "is not one of"),
         ("job list --limit 0", "not in the range"),
         ("job output x --stream stdin", "is not one of"),
+        ("job delete", "Missing argument"),
+        ("job prune --yes", "give --older-than, --keep, or both"),
+        ("job prune --keep 1", "pass --yes"),
+        ("job prune --yes --older-than 7", "such as 30m, 12h or 7d"),
         ("jobb", "did you mean 'job'?"),
     ],
 )
@@ -188,7 +250,7 @@ def test_usage_error_is_one_line(run: Run, live: Stub, line: str, reason: str) -
     assert live.requests == []
 
 
-@pytest.mark.parametrize("command", ["list", "show", "output", "wait", "stop"])
+@pytest.mark.parametrize("command", ["list", "show", "output", "wait", "stop", "delete", "prune"])
 def test_every_job_command_has_help(command: str) -> None:
     completed = call("job", command, "--help")
     assert (completed.status, completed.stderr) == (0, b"")

@@ -80,6 +80,12 @@ def prints_a_gigabyte(name: str) -> str:
     return waits(name)
 
 
+def fills_the_disk(name: str) -> str:
+    """Print until the disk is full."""
+    while True:
+        os.write(1, MEBIBYTE)
+
+
 def reads_stdin(name: str) -> str:
     """Read standard input, which is empty."""
     print(f"read {sys.stdin.read()!r}", flush=True)
@@ -101,6 +107,7 @@ PROBES = {
         has_grandchildren,
         starts_a_daemon,
         prints_a_gigabyte,
+        fills_the_disk,
         reads_stdin,
         segfaults,
     )

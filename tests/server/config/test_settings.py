@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_remote_server.config import reader, reference
+from airflow_remote_server.config.dag_files import DagBundle, DagFileLimits
 from airflow_remote_server.config.reader import read_settings, token_is_configured
-from airflow_remote_server.config.settings import DagBundle, DagFileLimits, SettingsError
+from airflow_remote_server.config.settings import SettingsError
 from airflow_remote_server.util.paths import confine
 
 KEY = "REST_API_PLUGIN_EXPECTED_HTTP_TOKEN"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from dagfiles import PLAIN, dag, files, packed, upload
 
-from airflow_remote_server.config.settings import DagBundle
+from airflow_remote_server.config.dag_files import DagBundle
 
 if TYPE_CHECKING:
     from remote import Remote

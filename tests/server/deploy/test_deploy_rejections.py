@@ -10,7 +10,7 @@ import pytest
 from dagfiles import PLAIN, dag, files, packed, upload
 from processes import wait_for
 
-from airflow_remote_server.config.settings import DagFileLimits
+from airflow_remote_server.config.dag_files import DagFileLimits
 
 if TYPE_CHECKING:
     from remote import Remote

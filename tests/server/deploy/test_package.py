@@ -16,7 +16,7 @@ from dagfiles import packed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_remote_server.config.settings import DagFileLimits
+from airflow_remote_server.config.dag_files import DagFileLimits
 from airflow_remote_server.deploy.package import check
 from airflow_remote_server.errors import BadArguments
 

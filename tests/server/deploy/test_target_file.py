@@ -15,7 +15,7 @@ from dagfiles import files
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_remote_server.config.settings import DagFileLimits
+from airflow_remote_server.config.dag_files import DagFileLimits
 from airflow_remote_server.deploy import target_file
 from airflow_remote_server.deploy.checking import CheckResult
 from airflow_remote_server.deploy.deployment import Deployment

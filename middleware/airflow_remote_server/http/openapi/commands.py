@@ -24,6 +24,7 @@ RESPONSES = responses(
     _413="Large",
     _422="Failed",
     _501="Elsewhere",
+    _507="Full",
 )
 
 

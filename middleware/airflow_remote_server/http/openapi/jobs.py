@@ -88,9 +88,21 @@ PATHS: dict[str, Schema] = {
         [_STATES, COMMAND, _PRINCIPAL, LIMIT, BEFORE],
         responses(_200=response("A page of jobs", ref("Jobs"))),
     ),
-    "/jobs/{job_id}": _get(
-        "job", "Show a job", [JOB_ID], responses(_200=response("The job", ref("Job")), _404="Missing")
-    ),
+    "/jobs/{job_id}": {
+        **_get(
+            "job", "Show a job", [JOB_ID], responses(_200=response("The job", ref("Job")), _404="Missing")
+        ),
+        "delete": {
+            "operationId": "delete_job",
+            "tags": ["jobs"],
+            "summary": "Delete an ended job with its output; only for an admin without restrictions",
+            "x-read-only": False,
+            "parameters": [JOB_ID],
+            "responses": responses(
+                _200=response("The job as it was", ref("Job")), _404="Missing", _409="Conflict"
+            ),
+        },
+    },
     "/jobs/{job_id}/output": _get(
         "output",
         "Read a job's output",

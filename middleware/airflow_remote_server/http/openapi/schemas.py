@@ -246,6 +246,7 @@ RESPONSES: dict[str, Schema] = {
     ),
     "Defect": response("Internal error; the webserver's log has the details", ref("Envelope")),
     "Elsewhere": response("The installed Airflow does not have this command", ref("Envelope")),
+    "Full": response("The disk of the state directory is too full for new commands", ref("Envelope")),
     "Unavailable": response("The API cannot run commands now", ref("Envelope")),
 }
 

@@ -1,9 +1,10 @@
-"""The routes of jobs: list, show, read output, download files, stop."""
+"""The routes of jobs: list, show, read output, download files, stop, delete."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_remote_server.auth.permissions import refused_by
 from airflow_remote_server.errors import BadArguments, NotFound
 from airflow_remote_server.execution.spool import FILES
 from airflow_remote_server.http import arguments, job_documents, preferences
@@ -50,6 +51,7 @@ class JobRoutes:
             "output": self.read_output,
             "file": self.download,
             "stop": self.stop,
+            "delete": self.delete,
         }
 
     def list_jobs(self, context: RequestContext) -> Response:
@@ -142,6 +144,26 @@ class JobRoutes:
         context.notes.ended = job if job.state.final else None
         status = 200 if job.state.final else 202
         return json_response(job_documents.full(job, context.root), status)
+
+    def delete(self, context: RequestContext, job_id: str) -> Response:
+        """Serve ``DELETE /api/v1.0/jobs/ID``: delete an ended job, and return it as it was.
+
+        :raises Refused: unless the principal is an admin without restrictions
+        :raises NotFound: if there is no such job
+        :raises Conflict: if the job has not ended, or another machine has its spool
+        """
+        context.notes.name, context.notes.job = "delete", job_id
+        permissions = context.principal.permissions
+        if not permissions.unrestricted:
+            raise refused_by(
+                "role", f"only an admin without restrictions deletes jobs, not {permissions.role.name!r}"
+            )
+        Parameters(arguments.read_query(context.request)).reject_unknown()
+        job = self.get(context, job_id)
+        context.notes.command = job.command
+        context.notes.ended = job if job.state.final else None
+        self.jobs.delete(job)
+        return json_response(job_documents.full(job, context.root), 200)
 
     def get(self, context: RequestContext, job_id: str) -> Job:
         """Return a job that a principal may see.

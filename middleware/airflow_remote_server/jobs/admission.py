@@ -1,0 +1,94 @@
+"""Admit new jobs to the store, or reject them: disk space, the length of the queue, and repeated requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_remote_server.errors import Busy, Conflict, InsufficientStorage
+from airflow_remote_server.jobs.models import JobState
+from airflow_remote_server.jobs.store import DuplicateKey, QueueFull
+
+if TYPE_CHECKING:
+    from airflow_remote_server.config.settings import Settings
+    from airflow_remote_server.jobs.models import Job
+    from airflow_remote_server.jobs.reconciler import Reconciler
+    from airflow_remote_server.jobs.spools import JobSpools
+    from airflow_remote_server.jobs.store import JobStore
+
+ATTEMPTS = 3
+"""How often to try to add a job while a full queue, or an earlier job with the same key, prevents it."""
+
+RETRY_AFTER = "5"
+
+
+class JobAdmission:
+    """Decides whether a new job is added to the store.
+
+    :param settings: limits
+    :param store: the jobs
+    :param spools: their spools
+    :param reconciler: knows which jobs have ended
+    """
+
+    def __init__(
+        self, settings: Settings, store: JobStore, spools: JobSpools, reconciler: Reconciler
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.spools = spools
+        self.reconciler = reconciler
+
+    def admit(self, job: Job) -> None:
+        """Add a new job to the store.
+
+        :param job: the job
+        :raises Busy: if too many commands are active
+        :raises DuplicateKey: if the request repeats an earlier one; carries the earlier job
+        :raises Conflict: if another request used the same key
+        :raises InsufficientStorage: if the disk of the state directory is almost full
+        :raises Unavailable: if the store or the state directory cannot be used
+        """
+        self._require_space(job)
+        max_active = self.settings.max_running + self.settings.max_queued
+        for attempt in range(ATTEMPTS):
+            try:
+                return self.store.add(job, None if job.service else max_active)
+            except QueueFull:
+                if attempt:
+                    raise Busy(
+                        f"{max_active} commands are running or queued already "
+                        "([rest_api_plugin] max_running, max_queued): try again later",
+                        {"Retry-After": RETRY_AFTER},
+                    ) from None
+                self.reconciler.reconcile_active()  # some may have ended while no request waited for them
+            except DuplicateKey as duplicate:
+                earlier = self._repeated(job, duplicate.job)
+                never_ran = earlier.state is JobState.LOST and earlier.started is None
+                if attempt == ATTEMPTS - 1 or not never_ran:
+                    raise DuplicateKey(earlier) from None
+                self.spools.remove(earlier.id)  # this request takes its place
+                self.store.remove([earlier.id])
+        return None
+
+    def _require_space(self, job: Job) -> None:
+        """Reject a job if the disk is almost full; a repeated request gets its earlier job nevertheless."""
+        try:
+            self.spools.require_space(self.settings.min_free_bytes)
+        except InsufficientStorage:
+            earlier = None if job.key is None else self.store.find_key(job.principal, job.key)
+            if earlier is None:
+                raise
+            raise DuplicateKey(self._repeated(job, earlier)) from None
+
+    def _repeated(self, job: Job, earlier: Job) -> Job:
+        """Return the job of an earlier request with the same key, in its current state.
+
+        :param job: the new job
+        :param earlier: the earlier job
+        :raises Conflict: if the requests differ
+        """
+        if earlier.digest != job.digest:
+            raise Conflict(
+                "this Idempotency-Key was used with other arguments; use a new key for a new command"
+            ) from None
+        return self.reconciler.refresh(earlier)
