@@ -11,6 +11,8 @@ from airflow_remote.http.proxies import find_proxy, through_proxy
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from airflow_remote.errors import RemoteError
+
 CONNECT_TIMEOUT = 10.0
 """How long to wait for a connection, in seconds."""
 
@@ -50,13 +52,7 @@ def translate_errors(base: str, timeout: float) -> Iterator[None]:
     except (requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError) as error:
         raise NotTheApiError(f"{base} sent a response that cannot be decoded") from error
     except requests.exceptions.ConnectionError as error:
-        if _any_is(error, urllib3.exceptions.ReadTimeoutError):
-            raise _late(base, timeout) from error
-        if isinstance(error, requests.exceptions.SSLError):
-            raise _tls_error(base, error) from error
-        if _never_connected(error):
-            raise _unreachable(base, _reason(error)) from error
-        raise _lost(base, error) from error
+        raise _connection_error(base, timeout, error) from error
     except (
         requests.exceptions.InvalidURL,
         requests.exceptions.InvalidSchema,
@@ -67,6 +63,25 @@ def translate_errors(base: str, timeout: float) -> Iterator[None]:
         raise _invalid_url(base, error) from error
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
         raise _lost(base, error) from error
+
+
+def _connection_error(base: str, timeout: float, error: BaseException) -> RemoteError:
+    """Return the error for a connection that failed.
+
+    :param error: the ``ConnectionError`` of ``requests``, which stands for many reasons
+    """
+    import http.client
+
+    import requests
+    import urllib3
+
+    if _any_is(error, urllib3.exceptions.ReadTimeoutError):
+        return _late(base, timeout)
+    if _any_is(error, http.client.InvalidURL):  # urllib3 1 does not check the name of a proxy
+        return _invalid_url(base, error)
+    if isinstance(error, requests.exceptions.SSLError):
+        return _tls_error(base, error)
+    return _unreachable(base, _reason(error)) if _never_connected(error) else _lost(base, error)
 
 
 def _unreachable(base: str, reason: str) -> UnreachableError:
@@ -87,14 +102,18 @@ def _tls_error(base: str, error: BaseException) -> UnreachableError:
 
     chain = list(_chain(error))
     certificate = next((link for link in chain if isinstance(link, ssl.SSLCertVerificationError)), None)
-    if certificate is None:
-        reason = _reason(error)
-        speaks_http = any(getattr(link, "reason", None) == "WRONG_VERSION_NUMBER" for link in chain)
-        advice = "the server does not use TLS, so set --url to http://" if speaks_http else "check --url"
-        return UnreachableError(f"no connection to {base}: {reason}; {advice}")
-    advice = CERTIFICATE_ADVICE.get(certificate.verify_code, "set --cacert to the certificate of its issuer")
-    reason = certificate.verify_message.rstrip(".")
-    return UnreachableError(f"{base} has a certificate that is not trusted: {reason}; {advice}")
+    if certificate is not None:
+        reason = certificate.verify_message.rstrip(".")
+        advice = CERTIFICATE_ADVICE.get(
+            certificate.verify_code, "set --cacert to the certificate of its issuer"
+        )
+        return UnreachableError(f"{base} has a certificate that is not trusted: {reason}; {advice}")
+    reason = _reason(error)
+    if any(type(link).__name__ == "CertificateError" for link in chain):  # urllib3 1 compares the name itself
+        return UnreachableError(f"{base} has a certificate that is not trusted: {reason}; {NEW_NAME}")
+    speaks_http = any(getattr(link, "reason", None) == "WRONG_VERSION_NUMBER" for link in chain)
+    advice = "the server does not use TLS, so set --url to http://" if speaks_http else "check --url"
+    return UnreachableError(f"no connection to {base}: {reason}; {advice}")
 
 
 def _late(base: str, timeout: float) -> LostError:

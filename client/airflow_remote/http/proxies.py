@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -58,6 +59,5 @@ def through_proxy(url: str) -> str:
 
 
 def _without_user(address: str) -> str:
-    scheme, separator, rest = address.rpartition("://")
-    _, at, host = rest.rpartition("@")
-    return f"{scheme}{separator}{'***@' if at else ''}{host}"
+    """Mask the user and the password, which can contain any character."""
+    return re.sub(r"^([A-Za-z][A-Za-z0-9+.-]*://)?.*@", r"\g<1>***@", address, flags=re.DOTALL)

@@ -44,7 +44,9 @@ def test_unknown_authority_is_not_trusted(tls_url: str) -> None:
 def test_wrong_host_name_is_not_trusted(tls_url: str, certificates: Certificates) -> None:
     completed = version(tls_url.replace("127.0.0.1", "localhost"), "--cacert", str(certificates.authority))
     assert completed.status == ExitStatus.UNREACHABLE
-    assert "certificate is not valid for 'localhost'; set --url to a name that the" in completed.message()
+    assert "admin/rest_api has a certificate that is not trusted: " in completed.message()
+    assert "'localhost'" in completed.message()
+    assert completed.message().endswith("; set --url to a name that the certificate has")
 
 
 def test_server_without_tls_is_reported(stub: Stub) -> None:
