@@ -20,6 +20,7 @@ OTHERS = {
 }
 """What to do about further statuses of a proxy. The API itself explains the same statuses in JSON."""
 
+NEEDS_TLS = "the server may use TLS on this port, so try --url https://"
 CHECK_URL = "check --url, and that the webserver runs the middleware"
 
 
@@ -34,6 +35,8 @@ def not_the_api_error(url: str, status: int, content: str) -> NotTheApiError:
     message = f"{url} responded{through} with status {status} and {content}"
     if status in GATEWAY:
         return GatewayError(f"{message}: a proxy responded, and {GATEWAY[status]}")
+    if status == 400 and url.startswith("http:"):
+        return NotTheApiError(f"{message}: {NEEDS_TLS}")
     return NotTheApiError(f"{message}: {OTHERS.get(status, CHECK_URL)}")
 
 

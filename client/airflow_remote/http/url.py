@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from urllib.parse import SplitResult, urlsplit
 
 from airflow_remote.errors import UnusableError
 
 MOUNT = "/admin/rest_api"
-API = "/api/v1.0"
-"""The path of the API below its base; Airflow's own API has other version numbers."""
+VERSIONED_API = re.compile(r"/api/v\d+(\.\d+)?/")
+"""Paths that no webserver is served under: those of this API below its base, and of Airflow's own API."""
 DEFAULT_URL = "http://localhost:8080"
 
 
 def api_base_url(url: str) -> str:
     """Return the base URL of the API, which ends with ``/admin/rest_api``.
 
-    :param url: the URL from the user: that of the webserver, or any URL of the API or its page, as users copy
-        them from a curl command or a browser
+    :param url: the URL from the user: that of the webserver, or any URL of the API, its page, or Airflow's
+        own API, as users copy them from a curl command or a browser
     :raises UnusableError: if it is not an http or https URL of a server and an optional path
     """
     if any(char.isspace() or not char.isprintable() for char in url):
@@ -53,11 +54,12 @@ def validate_token(token: str) -> str:
 
 def _split_path(parts: SplitResult) -> tuple[str, bool]:
     """Return the path of the webserver, without a slash at its end, and whether the URL is one of the API."""
-    for marker in (MOUNT, API):
-        before, found, _ = f"{parts.path}/".rpartition(f"{marker}/")
-        if found:
-            return before.rstrip("/"), True
-    return parts.path.rstrip("/"), False
+    path = f"{parts.path}/"
+    prefix, found, _ = path.rpartition(f"{MOUNT}/")
+    if not found:
+        prefix, *rest = VERSIONED_API.split(path, maxsplit=1)
+        found = "/" if rest else ""
+    return prefix.rstrip("/"), bool(found)
 
 
 def _without_user(url: str) -> str:

@@ -81,6 +81,7 @@ def test_refused_tunnel_is_the_proxys(
 @pytest.mark.parametrize(
     ("status", "advice"),
     [
+        (400, "try --url https://"),
         (401, "it asks for a login of its own"),
         (407, "a proxy asks for a password"),
         (413, "nginx: client_max_body_size"),

@@ -33,6 +33,9 @@ from client.program import call
         ("http://host/admin/rest_api/#dags/trigger", "http://host/admin/rest_api"),
         ("http://host/admin/rest_api?x=/admin/rest_api", "http://host/admin/rest_api"),
         ("http://host/pre/api/v1.0/commands", "http://host/pre/admin/rest_api"),
+        ("http://host/api/v2", "http://host/admin/rest_api"),
+        ("http://host/pre/api/v1/dags?limit=1", "http://host/pre/admin/rest_api"),
+        ("http://host/api/v2x", "http://host/api/v2x/admin/rest_api"),
         ("http://host/admin/rest_api_2", "http://host/admin/rest_api_2/admin/rest_api"),
     ],
 )
