@@ -76,7 +76,7 @@ class LiveGroup(click.Group):
                 explain_missing(catalog, [*self._full.split(" "), *args])
             known = [] if catalog is None else [word_of(name) for name in catalog.children(self._full)]
             raise unknown_command(ctx, args[0], known, catalog)
-        return args[0], command, args[1:]
+        return args[0], command or nothing_to_complete(args[0]), args[1:]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands, and the options of the classic command."""
@@ -153,6 +153,11 @@ def build_command(provider: CatalogProvider, word: str, group: str = "") -> clic
         return LiveCommand(catalog.command(name), word)
     except ValueError as error:
         raise NotTheApiError(f"the server's entry for {name!r} is invalid: {error}") from None
+
+
+def nothing_to_complete(word: str) -> click.Command:
+    """Return the command for an unknown name in completion; without one, click would complete the group."""
+    return click.Command(word, add_help_option=False)
 
 
 def visible_words(catalog: Catalog, group: str = "") -> list[str]:

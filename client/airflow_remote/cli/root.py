@@ -22,6 +22,7 @@ from airflow_remote.cli.live import (
     LiveGroup,
     build_command,
     explain_missing,
+    nothing_to_complete,
     unknown_command,
     visible_words,
     write_commands,
@@ -91,8 +92,10 @@ class RootGroup(click.Group):
             command = _either(ctx, provider, endpoint, word, rest)
         else:
             command = _live(provider, word)
-        if command is None and not ctx.resilient_parsing:
-            raise self.missing_command(ctx, args)
+        if command is None:
+            if not ctx.resilient_parsing:
+                raise self.missing_command(ctx, args)
+            command = nothing_to_complete(word)
         return word, command, rest
 
     def missing_command(self, ctx: click.Context, line: Sequence[str]) -> click.UsageError:

@@ -101,10 +101,13 @@ def test_completion_uses_only_the_cache(live: Stub, start: Start) -> None:
     assert complete(start, live, "airflow-remote dags ", 2) == ["delete", "list", "trigger"]
     assert complete(start, live, "airflow-remote dags trigger --l", 3) == ["--logical-date"]
     assert complete(start, live, "airflow-remote dags trigger d -o p", 5) == ["plain"]
+    assert complete(start, live, "airflow-remote dags nope tr", 3) == []
     assert (live.catalog_requests, live.requests) == ([], [])
 
 
 def test_completion_without_a_cache_uses_classic_commands(stub: Stub, start: Start) -> None:
     stub.catalog = commands()
     assert complete(start, stub, "airflow-remote da", 1) == ["dag_state"]
+    assert complete(start, stub, "airflow-remote dags tr", 2) == []
+    assert complete(start, stub, "airflow-remote dags trigger --c", 3) == []
     assert stub.catalog_requests == []
