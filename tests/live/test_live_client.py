@@ -233,3 +233,35 @@ def test_the_servers_catalog_is_cached(server: Server) -> None:
     run_successfully(server, "dags", "list")
     run_successfully(server, "dags", "--help")
     assert kept.stat().st_mtime_ns == before
+
+
+def test_a_failed_command_shows_the_last_line_of_its_traceback(server: Server) -> None:
+    line = ["dags", "trigger", "nope"]
+    (unknown, whole), invalid = run_concurrently(
+        lambda: (run_client(server, *line), run_client(server, "--verbose", *line)),
+        lambda: run_client(server, "dags", "trigger", "hello_remote", "--conf", "{bad"),
+    )
+    for ended in (unknown, invalid):
+        assert ended.returncode != 0
+        assert ended.stdout == ""
+        assert "Traceback" not in ended.stderr
+        assert len([line for line in ended.stderr.splitlines() if " INFO " not in line]) <= 2, ended.stderr
+    assert "nope" in unknown.stderr
+    assert (whole.returncode, whole.stdout) == (unknown.returncode, "")
+    assert "Traceback (most recent call last):" in whole.stderr
+    hint = unknown.stderr.splitlines()[-1]
+    assert hint.startswith("airflow-remote: to see the traceback: airflow-remote job output ")
+    printed = run_successfully(server, *hint.split("airflow-remote ")[-1].split())
+    assert printed.stdout.splitlines()[-1] == whole.stderr.splitlines()[-1]
+    assert "Traceback (most recent call last):" in printed.stdout
+
+
+def test_password_of_a_connection_is_not_printed(server: Server) -> None:
+    uri = "http://login:live-p%40ssword@live-host/?token=live-t0ken"
+    added = run_successfully(server, "connections", "add", "live_masked", "--conn-uri", uri)
+    got = run_successfully(server, "connections", "get", "live_masked", "-o", "json")
+    assert not any(
+        secret in added.stdout + added.stderr for secret in ("live-p%40ss", "live-p@ss", "live-t0")
+    )
+    assert "live_masked" in added.stdout
+    assert "live-p@ssword" in got.stdout, "the request for it brings no secret"

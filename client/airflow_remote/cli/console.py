@@ -40,18 +40,6 @@ def to_stderr(text: str) -> None:
         _unended[:] = [] if text.endswith("\n") else [sys.stderr]
 
 
-def stream_output(stream: str, text: str) -> None:
-    """Write a command's output; see ``to_stdout`` for errors.
-
-    :param stream: ``stdout`` or ``stderr``
-    :param text: the output
-    """
-    if stream == "stdout":
-        to_stdout(text)
-    else:
-        to_stderr(text)
-
-
 def data(content: bytes) -> None:
     """Write bytes to standard output; see ``to_stdout`` for errors."""
     _write(sys.stdout, content, "standard output")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Callable
 from airflow_remote.catalog.provider import CatalogProvider
 from airflow_remote.cli import console
 from airflow_remote.cli.console import note
+from airflow_remote.cli.output import OutputPrinter
 from airflow_remote.cli.progress import bar
 from airflow_remote.client import Client, Job, Result
 from airflow_remote.errors import (
@@ -49,6 +50,7 @@ class CliContext:
     :param timeout: read timeout in seconds
     :param as_json: print the full response as JSON
     :param detach: do not wait for the command to end
+    :param verbose: print tracebacks of commands in full
     :param job: the job to stop if the program is interrupted
     :param watched: the id of a job that continues if the program is interrupted
     :param sent: whether a command may have been sent
@@ -61,6 +63,7 @@ class CliContext:
     timeout: float = DEFAULT_TIMEOUT
     as_json: bool = False
     detach: bool = False
+    verbose: bool = False
     job: Job | None = None
     watched: str = ""
     sent: bool = False
@@ -168,29 +171,34 @@ class CliContext:
         :raises RemoteError: if the caller must still print the error
         """
         live = not self.as_json and target is None
+        printer = OutputPrinter(fold=not self.verbose)
         self.sent = True
         try:
-            result = run(console.stream_output if live else None)
+            result = run(printer.write if live else None)
         except AnsweredError as error:
-            return self.show_failure(error, live)
+            return self.show_failure(error, printer, live)
+        finally:
+            printer.finish()
         if target is not None:
             target.write_text(result.stdout or "")
         if self.as_json:
             console.document(result.envelope)
         else:
             if target is not None:
-                console.to_stderr(result.stderr or "")
+                printer.write("stderr", result.stderr or "")
             elif result.stdout is None and result.output:
                 console.to_stdout(f"{result.output}\n")
+            printer.end(result, self.watched)
             if result.warning:
                 note(f"warning: {result.warning}")
         finish(result)
         return ExitStatus.OK
 
-    def show_failure(self, error: AnsweredError, live: bool) -> int:
+    def show_failure(self, error: AnsweredError, printer: OutputPrinter, live: bool = False) -> int:
         """Print a failed result, and return the exit status.
 
-        :param live: whether the output was printed already
+        :param printer: prints the output
+        :param live: whether it was printed already
         :raises AnsweredError: if the caller must still print the error
         """
         result = error.result
@@ -198,9 +206,10 @@ class CliContext:
             console.document(result.envelope)
             return exit_status_for(error)
         if not live:
-            console.to_stdout(result.stdout or "")
-            console.to_stderr(result.stderr or "")
-        if isinstance(error, CommandFailedError) and error.message in (result.stderr or ""):
+            printer.write("stdout", result.stdout or "")
+            printer.write("stderr", result.stderr or "")
+        printer.end(result, self.watched)
+        if isinstance(error, CommandFailedError) and error.message in printer.shown:
             return exit_status_for(error)
         raise error
 
@@ -223,7 +232,7 @@ class CliContext:
             result = client.run(name, arguments, wait=False, live=live)
         except AnsweredError as error:
             if error.result.job is None:
-                return self.show_failure(error, live=False)
+                return self.show_failure(error, OutputPrinter(fold=not self.verbose))
             result = error.result
         if self.as_json or result.job is None:
             if not self.as_json:

@@ -109,6 +109,9 @@ class Program(RootGroup):
     is_flag=True,
     help="Print the job id without waiting for the command to end; see the command job.",
 )
+@click.option(
+    "--verbose", is_flag=True, help="Print tracebacks of commands in full, not only their last line."
+)
 @click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
 @click.pass_obj
 def program(
@@ -119,6 +122,7 @@ def program(
     timeout: float,
     as_json: bool,
     detach: bool,
+    verbose: bool,
 ) -> None:
     """Store the global options; they are validated when a request is sent."""
     context.url_is_default = url is None
@@ -128,6 +132,7 @@ def program(
     context.timeout = timeout
     context.as_json = as_json
     context.detach = detach
+    context.verbose = verbose
 
 
 def apply_connection_options(context: CliContext, options: dict[str, object]) -> None:
