@@ -43,10 +43,10 @@ class RestApiAsgiMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and MARK in scope["path"] and self.api.serves(*split_scope(scope)):
-            connection = AsgiConnection(receive, THREADS)
+            connection = AsgiConnection(receive, send, THREADS)
             scope = {**normalize_scope(scope), CONNECTION: connection}
             try:
-                await self.wsgi_bridge(scope, self.limit_body(receive), send)
+                await self.wsgi_bridge(scope, self.limit_body(receive), connection.send)
             finally:
                 connection.close()
             return

@@ -110,6 +110,10 @@ def test_stalled_body_times_out(post: Any) -> None:
     assert post(BODY)[0] == 408
 
 
+async def unused(_: Any) -> None:
+    raise AssertionError("nothing is sent")
+
+
 def test_client_that_disconnects_while_its_request_waits_is_gone() -> None:
     async def check() -> None:
         closed = asyncio.Event()
@@ -121,7 +125,7 @@ def test_client_that_disconnects_while_its_request_waits_is_gone() -> None:
             await closed.wait()
             return DISCONNECT
 
-        connection = AsgiConnection(receive, 32)
+        connection = AsgiConnection(receive, unused, 32)
         assert not connection.is_gone()
         await asyncio.sleep(0)
         assert not connection.is_gone()
@@ -142,7 +146,7 @@ def test_server_that_cannot_tell_whether_a_client_is_gone() -> None:
         async def receive() -> dict[str, Any]:
             raise RuntimeError("the body has been received")
 
-        connection = AsgiConnection(receive, 32)
+        connection = AsgiConnection(receive, unused, 32)
         for _ in range(3):
             assert not connection.is_gone()
             await asyncio.sleep(0)

@@ -33,6 +33,7 @@ from airflow_remote_server.http.resources.whoami import WhoAmIRoutes
 from airflow_remote_server.http.responses import NO_PRINCIPAL, RequestContext, json_response
 from airflow_remote_server.http.routes import PUBLIC, ROUTES, RUNS_COMMANDS
 from airflow_remote_server.http.routing import ApiPath, find_api
+from airflow_remote_server.http.sending import send_body
 from airflow_remote_server.http.unavailable import UnavailableApp
 from airflow_remote_server.http.waiting import WaitingRequests
 from airflow_remote_server.integrations.release import warn_of_untested_release
@@ -148,7 +149,7 @@ class Api:
             request.close()
         self.recorder.record(request, call_time.timestamp(), notes, response)
         self.cors.add_headers(request, response)
-        return response(environ, start_response)
+        return send_body(response(environ, start_response), environ[CONNECTION])
 
     def dispatch(self, request: Request, path: ApiPath, call_time: datetime, notes: AuditNotes) -> Response:
         """Check a request, and route it.

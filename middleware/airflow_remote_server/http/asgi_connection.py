@@ -7,26 +7,47 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from airflow_remote_server.integrations.asgi_transport import find_transport
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
     Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+    Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+SETTLE_SECONDS = 0.1
+"""How long other middlewares may need to pass on what has been sent."""
+
+CLOSE_SECONDS = 10.0
+"""How long a client may take to read what has been sent, before the connection is reset."""
+
+POLL_SECONDS = 0.02
+
+
+class _BreakOff(bytes):
+    """A part of a body in whose place the connection is closed."""
+
+
+BREAK_OFF = _BreakOff()
 
 
 class AsgiConnection:
-    """The connection of a request. It is created in the event loop, and asked in a thread.
+    """The connection of a request. It is created in the event loop, and used in a thread.
 
     :param receive: the request's ``receive``
+    :param send: the request's ``send``
     :param threads: how many requests the process serves at once
     """
 
     processes: int | None = None  # each has threads of its own
 
-    def __init__(self, receive: Receive, threads: int) -> None:
+    def __init__(self, receive: Receive, send: Send, threads: int) -> None:
         self.threads: int | None = threads
         self._receive = receive
+        self._send = send
         self._loop = asyncio.get_running_loop()
         self._gone = threading.Event()
+        self._broken_off = False
         self._asked = False
         self._watcher: asyncio.Task[None] | None = None
 
@@ -40,11 +61,42 @@ class AsgiConnection:
             self._loop.call_soon_threadsafe(self._start_watching)
         return self._gone.is_set()
 
+    def break_off(self, _: ConnectionResetError) -> bytes:
+        """Return the part of a body in whose place ``send`` closes the connection."""
+        return BREAK_OFF
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """Send a message, unless the response has been broken off.
+
+        :param message: an ASGI message
+        :raises ConnectionResetError: if the response is to be broken off, and the transport is unknown
+        """
+        if self._broken_off:
+            return
+        if message.get("body") is BREAK_OFF:
+            self._broken_off = True
+            await self._close()
+        else:
+            await self._send(message)
+
     def close(self) -> None:
         """Stop watching; called in the event loop when the request has ended."""
         self._asked = True
         if self._watcher is not None:
             self._watcher.cancel()
+
+    async def _close(self) -> None:
+        """Close the connection, and wait until the server knows: it ignores the rest of the response then."""
+        transport = find_transport(self._send, self._receive)
+        if transport is None:
+            raise ConnectionResetError("the server of this response does not show its connection")
+        self._start_watching()
+        await asyncio.sleep(SETTLE_SECONDS)
+        for end in (transport.close, transport.abort):
+            end()
+            deadline = self._loop.time() + CLOSE_SECONDS
+            while not self._gone.is_set() and self._loop.time() < deadline:
+                await asyncio.sleep(POLL_SECONDS)
 
     def _start_watching(self) -> None:
         if self._watcher is None:

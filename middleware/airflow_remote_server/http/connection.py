@@ -25,6 +25,14 @@ if TYPE_CHECKING:
         def is_gone(self) -> bool:
             """Return whether the client has closed the connection, and waits for no response."""
 
+        def break_off(self, error: ConnectionResetError) -> bytes:
+            """Break the response off in place of the rest of its body.
+
+            :param error: why
+            :returns: what the web server gets in its place
+            :raises ConnectionResetError: if the web server breaks the response off because of it
+            """
+
 
 CONNECTION = "airflow_remote.connection"
 """The key of the connection in the WSGI environ."""
@@ -39,6 +47,10 @@ class UnknownConnection:
     def is_gone(self) -> bool:
         """Return False: nobody can tell."""
         return False
+
+    def break_off(self, error: ConnectionResetError) -> bytes:
+        """Raise the error, which no web server takes for the end of a response."""
+        raise error
 
 
 def find_connection(environ: WSGIEnvironment, start_response: StartResponse) -> Connection:

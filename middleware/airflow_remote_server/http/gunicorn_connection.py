@@ -55,6 +55,10 @@ class GunicornConnection:
         # The state is the first byte of struct tcp_info. It changes even while nobody reads what has arrived.
         return state[0] != TCP_ESTABLISHED
 
+    def break_off(self, error: ConnectionResetError) -> bytes:
+        """Raise the error. gunicorn closes the connection, and logs nothing about one that was reset."""
+        raise error
+
 
 def has_ended(connection: socket.socket) -> bool:
     """Return whether nothing more can be read from a connection.

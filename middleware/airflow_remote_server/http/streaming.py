@@ -29,9 +29,8 @@ REFRESH_SECONDS = 1.0
 class Unfinished(ConnectionResetError):
     """Raised if a plain-text stream has to end before its command does.
 
-    The web server then closes the connection without completing the body (RFC 9112, 8), so that a client does
-    not mistake a part of the output for all of it. gunicorn and werkzeug log nothing about a connection that
-    was reset.
+    The response then breaks off (``sending``), so that a client does not mistake a part of the output for all
+    of it.
 
     :param job: the job that is still running
     """

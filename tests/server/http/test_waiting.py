@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 TEXT, EVENTS = "text/plain", "application/x-ndjson"
 
 
-class StubConnection:
+class StubConnection(UnknownConnection):
     """A connection of a web server that a test describes.
 
     :param threads: how many requests a process serves at once

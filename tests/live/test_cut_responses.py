@@ -1,0 +1,67 @@
+"""A stream that ends before its command does is recognizable on the wire, and is no fault in the log."""
+
+from __future__ import annotations
+
+import socket
+from urllib.parse import urlencode, urlsplit
+
+from live.concurrency import on_both_versions, wait_until
+from live.curl import run_curl
+from live.harness import PREFIX, Server
+from live.jobs import finish_probes, list_jobs, probe_arguments, wait_until_ended
+
+CURLE_PARTIAL_FILE = 18
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+def read_raw_stream(server: Server, kind: str, arguments: dict[str, str]) -> bytes:
+    """Return all bytes of a streamed response of ``render`` that the server cuts after two seconds."""
+    address = urlsplit(server.url)
+    body = urlencode(arguments)
+    lines = [
+        f"POST {PREFIX}/api/v1.0/render HTTP/1.1",
+        f"Host: {address.netloc}",
+        f"Accept: {kind}",
+        "Prefer: wait=2",
+        "Connection: close",
+        "Content-Type: application/x-www-form-urlencoded",
+        f"Content-Length: {len(body)}",
+        *(f"{name}: {value}" for name, value in server.credentials.items()),
+    ]
+    with socket.create_connection((address.hostname or "", address.port or 0), timeout=60) as connection:
+        connection.sendall("\r\n".join([*lines, "", body]).encode())
+        received = bytearray()
+        while data := connection.recv(1 << 16):
+            received += data
+    return bytes(received)
+
+
+@on_both_versions
+def test_cut_stream_has_no_last_chunk(server: Server) -> None:
+    name = "cut on the wire"
+    log = server.home / "server.log"
+    before = len(log.read_bytes())
+    answer = read_raw_stream(server, "text/plain", probe_arguments("waits", name))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 "), answer
+    assert b"transfer-encoding: chunked" in head.lower()
+    assert b"begun " in body
+    assert not body.endswith(LAST_CHUNK)
+    headers = {**server.credentials, "Accept": "text/plain", "Prefer": "wait=2"}
+    words = [word for header in headers.items() for word in ("--header", ": ".join(header))]
+    words += ["--data", urlencode(probe_arguments("waits", name)), f"{server.api}/render"]
+    assert run_curl(*words, check=False).returncode == CURLE_PARTIAL_FILE
+    # A stream of events is whole: its last event says that the command still runs.
+    answer = read_raw_stream(server, "application/x-ndjson", probe_arguments("waits", name))
+    assert b'"unfinished"' in answer
+    assert answer.endswith(LAST_CHUNK)
+    jobs = [job["id"] for job in list_jobs(server, state="queued,running")]
+    finish_probes(server, name)
+    for job_id in jobs:
+        wait_until_ended(server, job_id)
+    # A whole stream has its last chunk.
+    answer = read_raw_stream(server, "text/plain", probe_arguments("waits", name))
+    assert answer.endswith(LAST_CHUNK), answer
+    assert server.get("health").status == 200
+    wait_until("the log has all requests", lambda: log.read_bytes()[before:].count(b"/api/v1.0/render") >= 4)
+    assert b"Traceback" not in log.read_bytes()[before:], server.read_log()
