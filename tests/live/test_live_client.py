@@ -237,8 +237,9 @@ def test_the_servers_catalog_is_cached(server: Server) -> None:
 
 def test_a_failed_command_shows_the_last_line_of_its_traceback(server: Server) -> None:
     line = ["dags", "trigger", "nope"]
-    (unknown, whole), invalid = run_concurrently(
-        lambda: (run_client(server, *line), run_client(server, "--verbose", *line)),
+    unknown, whole, invalid = run_concurrently(
+        lambda: run_client(server, *line),
+        lambda: run_client(server, "--verbose", *line),
         lambda: run_client(server, "dags", "trigger", "hello_remote", "--conf", "{bad"),
     )
     for ended in (unknown, invalid):
