@@ -184,5 +184,6 @@ class CommandDispatcher:
         reply = reply_to(job) if job.state.final and not first else Reply()
         context.notes.error = reply.error
         if reply.error is not None:  # nothing has been sent yet, so the status can still report the failure
-            return text_response(f"{reply.error.message}\n".encode(), reply.error.status, headers)
+            message = f"{reply.error.message}\n".encode("utf-8", "backslashreplace")
+            return text_response(message, reply.error.status, headers)
         return streamed_response(chain([first], blocks), "text/plain; charset=utf-8", headers)

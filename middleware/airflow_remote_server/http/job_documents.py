@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow_remote_server.deploy import requests
+from airflow_remote_server.util.file_names import shown_name
 
 if TYPE_CHECKING:
     from airflow_remote_server.jobs.models import Job
@@ -69,13 +70,15 @@ def detailed(jobs: JobService, job: Job, root: str) -> dict[str, Any]:
 def files(jobs: JobService, job: Job, root: str) -> list[dict[str, Any]]:
     """Return the name, size and URL of each file that a command wrote for its user.
 
+    A name that is not printable text is shown as ``util.file_names`` does.
+
     :param jobs: the service that runs the job
     :param job: the job
     :param root: the path of the API's prefix
     """
+    entries = [(shown_name(name), size) for name, size in jobs.spools.spool_of(job).files()]
     return [
-        {"name": name, "size": size, "url": f"{url(job, root)}/files/{quote(name)}"}
-        for name, size in jobs.spools.spool_of(job).files()
+        {"name": name, "size": size, "url": f"{url(job, root)}/files/{quote(name)}"} for name, size in entries
     ]
 
 

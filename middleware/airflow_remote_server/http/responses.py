@@ -109,14 +109,22 @@ def streamed_response(body: Iterable[bytes], content_type: str, headers: dict[st
     return _protect(Response(body, 200, {**headers, "X-Accel-Buffering": "no"}, content_type=content_type))
 
 
-def file_response(request: Request, path: Path) -> Response:
+def file_response(request: Request, path: Path, name: str) -> Response:
     """Return a file as an attachment, which a browser downloads instead of showing it.
 
     :param request: may ask for a range (RFC 9110, 14)
     :param path: the path of the file
+    :param name: the name of the attachment
     """
-    content_type = "application/octet-stream"
-    response = send_file(path, request.environ, content_type, as_attachment=True, download_name=path.name)
+    status = path.stat()
+    response = send_file(
+        path,
+        request.environ,
+        "application/octet-stream",
+        as_attachment=True,
+        download_name=name,
+        etag=f"{status.st_mtime_ns:x}-{status.st_size:x}",  # werkzeug's own needs a name in UTF-8
+    )
     return _protect(_remove_date(response))
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sqlite3
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from remote import Remote
 
 
@@ -71,6 +71,34 @@ def test_file_names_cannot_leave_job_folder(remote: Remote, run: Any, name: str)
     job_id = run("variables export", file="out.json").json["job"]["id"]
     response = remote(f"jobs/{job_id}/files/{name}")
     assert response.status_code == 404, response.text
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (b"bad\xff\nname", "bad%FF%0Aname"),
+        (b"bad%FF%0Aname", "bad%25FF%250Aname"),
+        (b'sub\xc3\x28/"quoted" 100%.txt', 'sub%C3(/"quoted" 100%.txt'),
+    ],
+)
+def test_file_whose_name_is_not_text_is_served(
+    remote: Remote, run: Any, shared_state: Path, name: bytes, shown: str
+) -> None:
+    job_id = run("variables export", file="out.json").json["job"]["id"]
+    path = Path(shared_state, "jobs", job_id, "files", os.fsdecode(name))
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(name)
+    [file] = [file for file in remote.job(job_id)["files"] if file["name"] != "out.json"]
+    assert file["name"] == shown
+    got = remote(file["url"].removeprefix("/admin/rest_api/api/v1.0/"))
+    assert (got.status_code, got.data) == (200, name)
+    assert "\n" not in got.headers["Content-Disposition"]
+    again = remote(
+        file["url"].removeprefix("/admin/rest_api/api/v1.0/"), **{"IF-NONE-MATCH": got.headers["ETag"]}
+    )
+    assert again.status_code == 304
+    for response in (got, again):
+        response.close()
 
 
 def test_symlinks_are_not_served(remote: Remote, run: Any, shared_state: Path) -> None:

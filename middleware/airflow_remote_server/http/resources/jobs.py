@@ -13,6 +13,7 @@ from airflow_remote_server.http.resources.job_output import OutputRange, read_ou
 from airflow_remote_server.http.responses import file_response, json_response, text_response
 from airflow_remote_server.jobs.audit.table import STOP
 from airflow_remote_server.jobs.models import ACTIVE, JobState
+from airflow_remote_server.util.file_names import shown_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,9 +117,10 @@ class JobRoutes:
         self.jobs.spools.require_local(job)
         folder = self.jobs.spools.spool_of(job)
         # Accept only names that a walk through the spool finds: no name leads out of it.
-        if name not in {existing for existing, _ in folder.files()}:
+        stored = {shown_name(existing): existing for existing, _ in folder.files()}
+        if name not in stored:
             raise NotFound(f"job {job.id} has no file {name[:80]!r}")
-        return file_response(context.request, folder.path / FILES / name)
+        return file_response(context.request, folder.path / FILES / stored[name], name.rpartition("/")[2])
 
     def stop(self, context: RequestContext, job_id: str) -> Response:
         """Serve ``POST /api/v1.0/jobs/ID/stop``.
