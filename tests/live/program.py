@@ -12,11 +12,12 @@ PROGRAM = ROOT / ".venv" / "client" / "bin" / "airflow-remote"
 
 
 def run_client(
-    server: Server, *words: str, cwd: Path | None = None, **environment: str
+    server: Server, *words: str, cwd: Path | None = None, stdin: str = "", **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run the program without a terminal, with its variables set for a server.
 
     :param cwd: the working directory
+    :param stdin: the standard input
     :param environment: further variables
     """
     env = environment_without_airflow(
@@ -28,7 +29,7 @@ def run_client(
     return subprocess.run(
         [str(PROGRAM), *words],
         env={**env, **environment},
-        stdin=subprocess.DEVNULL,
+        input=stdin,
         capture_output=True,
         text=True,
         timeout=150,

@@ -50,6 +50,8 @@ def test_variables_are_exported_to_and_imported_from_local_files(server: Server,
     assert expected.items() <= json.loads(printed.stdout).items()
     assert (skipped.returncode, "live file" in skipped.stderr) == (1, True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.json", "out.json"]
+    piped = run_client(server, "variables", "import", "/dev/stdin", stdin='{"live pipe": "v"}')
+    assert (piped.returncode, "1 of 1 variables" in piped.stdout) == (0, True), piped.stderr
 
 
 def test_connections_are_exported_to_and_imported_from_local_files(server: Server, tmp_path: Path) -> None:

@@ -212,11 +212,15 @@ class CommandLine:
         if action.choices is not None:
             return st.sampled_from(sorted(map(str, action.choices)))
         if argument.kind is Kind.UPLOAD:
-            return st.just(str(self.folder / "given.json"))
+            holds_list = self.variant.command[0] in ("roles", "users")
+            return st.just(str(self.folder / ("list.json" if holds_list else "given.json")))
         if argument.kind is Kind.DOWNLOAD:
             return st.sampled_from(["-", "saved/out.json", "saved/out put.json"])
         if argument.kind is Kind.FOLDER:
             return st.just(str(self.folder / "saved"))
         if argument.kind is Kind.DAGS_PATH:
             return st.just(str(self.folder / "dags"))
-        return VALUES.get(getattr(action.type, "__name__", ""), TEXTS)
+        if argument.name == "conn_uri":
+            return TEXTS.filter(lambda text: "//" not in text)  # the server refuses what is no URI
+        usual = VALUES["int"] if argument.kind is Kind.INTEGER else TEXTS
+        return VALUES.get(getattr(action.type, "__name__", ""), usual)

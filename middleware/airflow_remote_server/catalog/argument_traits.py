@@ -40,6 +40,9 @@ DAGS_PATHS = frozenset({"dagfile_path", "subdir"})
 
 JSON_NAMES = frozenset({"conf", "conn_extra", "conn_json", "dag_run_conf", "task_params"})
 
+INTEGER_NAMES = frozenset({"conn_port"})
+"""Whole numbers that Airflow's parser takes as text."""
+
 TYPES = {
     "int": Kind.INTEGER,
     "_check": Kind.INTEGER,  # positive_int in airflow.cli.cli_config
@@ -76,6 +79,8 @@ def kind_of(command: str, name: str, is_flag: bool, converter: str) -> Kind:
         return Kind.DAGS_PATH
     if name in JSON_NAMES:
         return Kind.JSON
+    if name in INTEGER_NAMES:
+        return Kind.INTEGER
     return TYPES.get(converter, Kind.TEXT)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.datastructures import FileStorage
 
+from airflow_remote_server.catalog.import_files import check_import
 from airflow_remote_server.catalog.spec import Kind
 from airflow_remote_server.catalog.values import check_text, convert_flag, convert_text, convert_upload
 from airflow_remote_server.errors import BadArguments, NotInThisAirflow
@@ -119,7 +120,9 @@ class Validator:
                 self._add_absent(argument)
                 return None
             if argument.kind is Kind.UPLOAD:
-                return convert_upload(item)
+                upload = convert_upload(item)
+                check_import(" ".join(self.variant.command), self.settings.airflow_major, upload)
+                return upload
             if argument.nargs == "?" and argument.flag and item is True:
                 return True  # the option is given without a value
             text = convert_text(argument, item)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from werkzeug.datastructures import FileStorage
 
@@ -103,6 +104,8 @@ def check_text(argument: Argument, text: str, settings: Settings) -> str:
         raise ValueError("must be a number")
     if argument.kind is Kind.JSON_OBJECT:
         _check_json_object(text)
+    if argument.name == "conn_uri":
+        _check_uri(text)
     if argument.kind is Kind.STDOUT and text != "-":
         raise ValueError('the server writes no files: use "-" and save the stdout of the response')
     return restore_plus(argument, _confine_path(argument.kind, text, settings))
@@ -115,6 +118,17 @@ def _check_json_object(text: str) -> None:
         raise ValueError(f"is not valid JSON: {error}") from None
     if not isinstance(document, dict):
         raise ValueError("must be a JSON object")
+
+
+def _check_uri(text: str) -> None:
+    # Airflow splits the URI in the same way, and its error quotes a part of the password.
+    try:
+        _ = urlsplit(text).port
+    except ValueError:
+        raise ValueError(
+            "is not a valid URI: percent-encode / ? # [ ] @ and : in the login and the password, "
+            "for example / as %2F"
+        ) from None
 
 
 def _confine_path(kind: Kind, text: str, settings: Settings) -> str:

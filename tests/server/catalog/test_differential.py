@@ -45,6 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("dags", "uploaded", "saved"):
         (folder / name).mkdir()
     (folder / "given.json").write_text('{"a": 1}')
+    (folder / "list.json").write_text("[]")
     return folder
 
 

@@ -214,6 +214,23 @@ def test_upload_must_be_a_file_with_a_name() -> None:
         resolve("trigger_dag", 3, dag_id=file)
 
 
+@pytest.mark.parametrize("uri", ["http://u:pa/ss@h/", "http://u:12x@h:1y/", "http://[::1", "http://h:99999/"])
+def test_uri_that_cannot_be_split_is_refused_without_a_part_of_it(uri: str) -> None:
+    with pytest.raises(BadArguments, match="percent-encode") as caught:
+        resolve("connections", 3, add="", conn_id="c", conn_uri=uri)
+    assert "pa" not in caught.value.message.replace("password", "")
+    assert "12x" not in caught.value.message
+    assert "http" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "uri", ["postgres://u:p%2Fw@h:5432/db?a=b", "http://u:p@h", "sqlite://", "a-b://@:80"]
+)
+def test_other_uris_are_left_to_airflow(uri: str) -> None:
+    argv = resolve("connections", 3, add="", conn_id="c", conn_uri=uri)
+    assert argv == ["connections", "add", "--conn-uri", uri, "--", "c"]
+
+
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
