@@ -6,7 +6,8 @@ with 75 as well. Where the difference matters, use ``--json``: the response has 
 if the command ran to its end.
 
 The numbers from 64 to 78 come from ``sysexits.h`` where it has a fitting one: 75, for example, means "try
-again later". 130 and 141 are a shell's statuses for the signals SIGINT and SIGPIPE.
+again later". 129, 130, 141 and 143 are a shell's statuses for the signals SIGHUP, SIGINT, SIGPIPE and
+SIGTERM.
 """
 
 from __future__ import annotations
@@ -27,8 +28,10 @@ class ExitStatus(IntEnum):
     NOT_THE_API = 76
     REFUSED = 77
     UNSUPPORTED = 78
+    HUNG_UP = 129
     INTERRUPTED = 130
     CLOSED_PIPE = 141
+    TERMINATED = 143
 
     @property
     def meaning(self) -> str:
@@ -47,8 +50,10 @@ _MEANINGS = {
     ExitStatus.NOT_THE_API: "something else answers at the URL: a login page, a proxy, a redirect",
     ExitStatus.REFUSED: "the server refused the request: a missing or wrong token, or another rule",
     ExitStatus.UNSUPPORTED: "the server's Airflow does not have this command",
+    ExitStatus.HUNG_UP: "the terminal was closed; as for Ctrl-C",
     ExitStatus.INTERRUPTED: "Ctrl-C; the command was told to stop if it was known to run",
     ExitStatus.CLOSED_PIPE: "the reader of the output has exited, as in `| head`",
+    ExitStatus.TERMINATED: "SIGTERM, as from `timeout` or a CI system; as for Ctrl-C",
 }
 
 HIGHEST = 255

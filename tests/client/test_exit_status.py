@@ -19,8 +19,10 @@ def test_exit_statuses_are_stable() -> None:
         "NOT_THE_API": 76,
         "REFUSED": 77,
         "UNSUPPORTED": 78,
+        "HUNG_UP": 129,
         "INTERRUPTED": 130,
         "CLOSED_PIPE": 141,
+        "TERMINATED": 143,
     }
 
 

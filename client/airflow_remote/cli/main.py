@@ -23,6 +23,7 @@ from airflow_remote.cli.console import PROGRAM, note
 from airflow_remote.cli.context import CliContext, exit_status_for
 from airflow_remote.cli.own_commands import TOKEN
 from airflow_remote.cli.root import RootGroup
+from airflow_remote.cli.signals import Interrupts
 from airflow_remote.errors import ClosedPipeError, RemoteError
 from airflow_remote.exit_status import ExitStatus
 from airflow_remote.http.certificates import VARIABLES
@@ -157,37 +158,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     :returns: the exit status, a member of ``ExitStatus`` or the exit code of the remote command
     """
     context = CliContext()
-    try:
-        return run(list(sys.argv[1:] if argv is None else argv), context)
-    except ClosedPipeError as error:
-        return error.exit_status
-    except BrokenPipeError:  # raised by click, which writes the help
-        # Python would try to write the rest again, and print an error.
-        console.discard(sys.stdout)
-        return ExitStatus.CLOSED_PIPE
-    except (KeyboardInterrupt, click.Abort):
-        with contextlib.suppress(KeyboardInterrupt):  # a second Ctrl-C exits at once
-            note(context.handle_interrupt())
-        return ExitStatus.INTERRUPTED
-    except RemoteError as error:
-        print_error(context.explain(error), context)
-        return exit_status_for(error)
-    except click.ClickException as error:
-        failure = context.default_url_failure() if needs_server(error) else None
-        if failure is not None:
-            print_error(context.explain(failure), context)
-            return exit_status_for(failure)
-        print_error(usage_message(error), context)
-        return ExitStatus.USAGE
-    except OSError as error:  # raised by click; the client's own code raises LocalFileError
-        console.discard(sys.stdout)
-        print_error(f"cannot write: {error}", context)
-        return ExitStatus.LOCAL_FILE
-    except Exception as error:  # noqa: BLE001 - a bug must not show a traceback to the user
-        print_error(
-            f"internal error: {type(error).__name__}: {error} ({DEBUG}=1 shows the traceback)", context
-        )
-        return ExitStatus.SERVER_ERROR
+    with Interrupts() as interrupts:
+        try:
+            return run(list(sys.argv[1:] if argv is None else argv), context)
+        except ClosedPipeError as error:
+            return error.exit_status
+        except BrokenPipeError:  # raised by click, which writes the help
+            # Python would try to write the rest again, and print an error.
+            console.discard(sys.stdout)
+            return ExitStatus.CLOSED_PIPE
+        except (KeyboardInterrupt, click.Abort):
+            with contextlib.suppress(KeyboardInterrupt):  # a second one exits at once
+                note(context.handle_interrupt())
+            return interrupts.exit_status
+        except RemoteError as error:
+            print_error(context.explain(error), context)
+            return exit_status_for(error)
+        except click.ClickException as error:
+            failure = context.default_url_failure() if needs_server(error) else None
+            if failure is not None:
+                print_error(context.explain(failure), context)
+                return exit_status_for(failure)
+            print_error(usage_message(error), context)
+            return ExitStatus.USAGE
+        except OSError as error:  # raised by click; the client's own code raises LocalFileError
+            console.discard(sys.stdout)
+            print_error(f"cannot write: {error}", context)
+            return ExitStatus.LOCAL_FILE
+        except Exception as error:  # noqa: BLE001 - a bug must not show a traceback to the user
+            print_error(
+                f"internal error: {type(error).__name__}: {error} ({DEBUG}=1 shows the traceback)", context
+            )
+            return ExitStatus.SERVER_ERROR
 
 
 def run(argv: list[str], context: CliContext) -> int:

@@ -17,15 +17,15 @@ CONNECT_TIMEOUT = 10.0
 """How long to wait for a connection, in seconds."""
 
 NEW_NAME = "set --url to a name that the certificate has"
+NEW_ISSUER = "set --cacert to the certificate of its issuer"
 CERTIFICATE_ADVICE = {
     9: "check the clock of this machine",
-    10: "the server needs a new certificate",
-    62: NEW_NAME,
-    64: NEW_NAME,
+    **dict.fromkeys((2, 18, 19, 20, 21), NEW_ISSUER),
+    **dict.fromkeys((62, 64), NEW_NAME),
 }
-"""What to do by OpenSSL's ``X509_V_ERR`` number: not yet valid, expired, wrong host name, wrong address.
+"""What to do by OpenSSL's ``X509_V_ERR`` number: not yet valid; issuer unknown; wrong host name or address.
 
-For all others, such as a private CA, the issuer is unknown. Source: openssl's ``x509_vfy.h``.
+For all others, such as an expired certificate, the server needs a new one. Source: OpenSSL's ``x509_vfy.h``.
 """
 
 
@@ -104,9 +104,7 @@ def _tls_error(base: str, error: BaseException) -> UnreachableError:
     certificate = next((link for link in chain if isinstance(link, ssl.SSLCertVerificationError)), None)
     if certificate is not None:
         reason = certificate.verify_message.rstrip(".")
-        advice = CERTIFICATE_ADVICE.get(
-            certificate.verify_code, "set --cacert to the certificate of its issuer"
-        )
+        advice = CERTIFICATE_ADVICE.get(certificate.verify_code, "the server needs a new certificate")
         return UnreachableError(f"{base} has a certificate that is not trusted: {reason}; {advice}")
     reason = _reason(error)
     if any(type(link).__name__ == "CertificateError" for link in chain):  # urllib3 1 compares the name itself

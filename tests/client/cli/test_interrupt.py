@@ -1,16 +1,17 @@
-"""Ctrl-C in real processes."""
+"""Ctrl-C, SIGTERM and SIGHUP in real processes."""
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from airflow_remote.exit_status import ExitStatus
-from client.program import Start
+from client.program import Start, call
 from client.raw_stub import LiveStub
 from client.responses import JOB_ID, STARTED, envelope, event_response, job, json_response, output_event
 from client.stub import FakeJob, Stub
@@ -24,6 +25,16 @@ def interrupt(process: subprocess.Popen[bytes]) -> str:
     assert process.returncode == ExitStatus.INTERRUPTED
     assert out == b""
     return err.decode()
+
+
+@contextlib.contextmanager
+def inherited(number: signal.Signals, handler: signal.Handlers) -> Iterator[None]:
+    """Set how the processes that are started in the block react to a signal: tests may run under nohup."""
+    previous = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, previous)
 
 
 WaitFor = Callable[[Callable[[], object]], None]
@@ -56,6 +67,44 @@ def test_ctrl_c_stops_a_streaming_command(live_stub: LiveStub, start: Start) -> 
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (ExitStatus.INTERRUPTED, b"")
     assert err.decode() == f"airflow-remote: interrupted; job {JOB_ID} has been told to stop\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGTERM, ExitStatus.TERMINATED), (signal.SIGHUP, ExitStatus.HUNG_UP)],
+)
+def test_ended_program_stops_its_command(
+    stub: Stub, start: Start, wait_for: WaitFor, number: signal.Signals, status: ExitStatus
+) -> None:
+    stub.job = FakeJob(silent_polls=ENDLESS)
+    stub.respond_next(json_response(envelope(output="runs", stdout=None, exit_code=None, job=job()), 202))
+    with inherited(number, signal.SIG_DFL):
+        process = start("--url", stub.url, "variables", "-e", "-")
+    wait_for(lambda: stub.requests_named("output"))
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (status, b"")
+    assert err.decode() == f"airflow-remote: interrupted; job {JOB_ID} has been told to stop\n"
+    assert stub.job.stop_requests == [{"force": False}]
+
+
+def test_command_continues_under_nohup(stub: Stub, start: Start, wait_for: WaitFor) -> None:
+    stub.job = FakeJob(silent_polls=ENDLESS)
+    stub.respond_next(json_response(envelope(output="runs", stdout=None, exit_code=None, job=job()), 202))
+    with inherited(signal.SIGHUP, signal.SIG_IGN):
+        process = start("--url", stub.url, "variables", "-e", "-")
+    wait_for(lambda: stub.requests_named("output"))
+    process.send_signal(signal.SIGHUP)
+    polls = len(stub.requests_named("output"))
+    wait_for(lambda: len(stub.requests_named("output")) > polls)
+    assert process.poll() is None
+    assert stub.job.stop_requests == []
+
+
+def test_signal_handlers_are_restored() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    assert call("--version").status == 0
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_second_ctrl_c_exits_at_once(live_stub: LiveStub, start: Start) -> None:
