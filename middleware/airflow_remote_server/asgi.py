@@ -43,7 +43,7 @@ class RestApiAsgiMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and MARK in scope["path"] and self.api.serves(*split_scope(scope)):
-            connection = AsgiConnection(receive, send, THREADS)
+            connection = AsgiConnection(receive, send, THREADS, lambda: self.api.get().send_timeout)
             scope = {**normalize_scope(scope), CONNECTION: connection}
             try:
                 await self.wsgi_bridge(scope, self.limit_body(receive), connection.send)

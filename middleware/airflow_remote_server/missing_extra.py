@@ -38,6 +38,7 @@ class MissingExtra:
     """
 
     body_timeout = 60.0
+    send_timeout = 30.0
     _logged = False
 
     def __init__(self, error: ImportError) -> None:

@@ -22,6 +22,8 @@ TOKENS = "tokens.toml"
 """The tokens file of the shared servers. It is empty unless a test writes tokens to it."""
 BODY_TIMEOUT = 8.0
 """Seconds within which the shared servers must receive the body of a request."""
+SEND_TIMEOUT = 8.0
+"""Seconds after which the shared servers close the connection of a client that reads nothing."""
 
 
 FLAGS = [
@@ -59,6 +61,7 @@ def main_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str,
         "AIRFLOW__REST_API_PLUGIN__TOKENS_FILE": TOKENS,
         "AIRFLOW__REST_API_PLUGIN__MAX_REQUESTS": "1000",
         "AIRFLOW__REST_API_PLUGIN__BODY_TIMEOUT": str(BODY_TIMEOUT),
+        "AIRFLOW__REST_API_PLUGIN__SEND_TIMEOUT": str(SEND_TIMEOUT),
     }
     with run_servers(homes, environment=environment) as servers:
         yield servers

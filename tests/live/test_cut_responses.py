@@ -8,7 +8,8 @@ from urllib.parse import urlencode, urlsplit
 from live.concurrency import on_both_versions, wait_until
 from live.curl import run_curl
 from live.harness import PREFIX, Server
-from live.jobs import finish_probes, list_jobs, probe_arguments, wait_until_ended
+from live.jobs import OpenRequest, finish_probes, list_jobs, probe_arguments, wait_until_ended
+from live.processes import holders_of_connection
 
 CURLE_PARTIAL_FILE = 18
 LAST_CHUNK = b"0\r\n\r\n"
@@ -65,3 +66,20 @@ def test_cut_stream_has_no_last_chunk(server: Server) -> None:
     assert server.get("health").status == 200
     wait_until("the log has all requests", lambda: log.read_bytes()[before:].count(b"/api/v1.0/render") >= 4)
     assert b"Traceback" not in log.read_bytes()[before:], server.read_log()
+
+
+@on_both_versions
+def test_reader_that_takes_nothing_frees_its_worker(server: Server) -> None:
+    before = len((server.home / "server.log").read_bytes())
+    arguments = probe_arguments("prints_a_gigabyte", "nobody reads")
+    with OpenRequest(server, "render", arguments, Accept="text/plain") as request:
+        assert request.worker
+        wait_until(
+            "the connection is closed",
+            lambda: not holders_of_connection(server.web_processes(), request.port),
+            60,
+        )
+        received = request.response.read1(1 << 20)
+        assert received, "the client could have read"
+    assert server.get("health").status == 200
+    assert b"Traceback" not in (server.home / "server.log").read_bytes()[before:], server.read_log()

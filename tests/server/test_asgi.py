@@ -125,7 +125,7 @@ def test_client_that_disconnects_while_its_request_waits_is_gone() -> None:
             await closed.wait()
             return DISCONNECT
 
-        connection = AsgiConnection(receive, unused, 32)
+        connection = AsgiConnection(receive, unused, 32, lambda: 30.0)
         assert not connection.is_gone()
         await asyncio.sleep(0)
         assert not connection.is_gone()
@@ -146,7 +146,7 @@ def test_server_that_cannot_tell_whether_a_client_is_gone() -> None:
         async def receive() -> dict[str, Any]:
             raise RuntimeError("the body has been received")
 
-        connection = AsgiConnection(receive, unused, 32)
+        connection = AsgiConnection(receive, unused, 32, lambda: 30.0)
         for _ in range(3):
             assert not connection.is_gone()
             await asyncio.sleep(0)

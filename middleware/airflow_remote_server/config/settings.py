@@ -218,6 +218,15 @@ class Settings:
             "body_timeout", "How long the body of a request may take to arrive.", _NUMBER, unit="seconds"
         ),
     )
+    send_timeout: float = field(
+        default=30.0,
+        metadata=option(
+            "send_timeout",
+            "How long a client may read nothing of a response before its connection is closed.",
+            _NUMBER,
+            unit="seconds",
+        ),
+    )
     audit_seconds: float = field(
         default=90.0 * 24 * HOUR,
         metadata=option(

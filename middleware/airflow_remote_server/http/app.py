@@ -83,6 +83,7 @@ class Api:
     def __init__(self, settings: Settings) -> None:
         self.base_path = settings.base_path
         self.body_timeout = settings.body_timeout
+        self.send_timeout = settings.send_timeout
         self.authenticator = Authenticator(settings)
         self.cors = Cors(settings.cors_origins, enabled=not self.authenticator.open)
         # With a single token, no other client shares the web worker.
@@ -149,7 +150,7 @@ class Api:
             request.close()
         self.recorder.record(request, call_time.timestamp(), notes, response)
         self.cors.add_headers(request, response)
-        return send_body(response(environ, start_response), environ[CONNECTION])
+        return send_body(response(environ, start_response), environ[CONNECTION], self.send_timeout)
 
     def dispatch(self, request: Request, path: ApiPath, call_time: datetime, notes: AuditNotes) -> Response:
         """Check a request, and route it.

@@ -37,14 +37,16 @@ class AsgiConnection:
     :param receive: the request's ``receive``
     :param send: the request's ``send``
     :param threads: how many requests the process serves at once
+    :param send_timeout: returns how long a client may read nothing, in seconds
     """
 
     processes: int | None = None  # each has threads of its own
 
-    def __init__(self, receive: Receive, send: Send, threads: int) -> None:
+    def __init__(self, receive: Receive, send: Send, threads: int, send_timeout: Callable[[], float]) -> None:
         self.threads: int | None = threads
         self._receive = receive
         self._send = send
+        self._send_timeout = send_timeout
         self._loop = asyncio.get_running_loop()
         self._gone = threading.Event()
         self._broken_off = False
@@ -61,6 +63,10 @@ class AsgiConnection:
             self._loop.call_soon_threadsafe(self._start_watching)
         return self._gone.is_set()
 
+    def can_write(self, _: float) -> bool:
+        """Return True: ``send`` has the timeout."""
+        return True
+
     def break_off(self, _: ConnectionResetError) -> bytes:
         """Return the part of a body in whose place ``send`` closes the connection."""
         return BREAK_OFF
@@ -76,14 +82,26 @@ class AsgiConnection:
         if message.get("body") is BREAK_OFF:
             self._broken_off = True
             await self._close()
-        else:
+            return
+        timer = self._loop.call_later(self._send_timeout(), self._reset)
+        try:
             await self._send(message)
+        finally:
+            timer.cancel()
 
     def close(self) -> None:
         """Stop watching; called in the event loop when the request has ended."""
         self._asked = True
         if self._watcher is not None:
             self._watcher.cancel()
+
+    def _reset(self) -> None:
+        """Reset the connection of a client that reads nothing; the server then ignores what is sent."""
+        transport = find_transport(self._send, self._receive)
+        if transport is not None:
+            self._broken_off = True
+            self._gone.set()
+            transport.abort()
 
     async def _close(self) -> None:
         """Close the connection, and wait until the server knows: it ignores the rest of the response then."""

@@ -25,6 +25,13 @@ if TYPE_CHECKING:
         def is_gone(self) -> bool:
             """Return whether the client has closed the connection, and waits for no response."""
 
+        def can_write(self, seconds: float) -> bool:
+            """Wait until the client has read so much that more can be sent.
+
+            :param seconds: the maximum time to wait
+            :returns: False if the time is over
+            """
+
         def break_off(self, error: ConnectionResetError) -> bytes:
             """Break the response off in place of the rest of its body.
 
@@ -47,6 +54,10 @@ class UnknownConnection:
     def is_gone(self) -> bool:
         """Return False: nobody can tell."""
         return False
+
+    def can_write(self, _: float) -> bool:
+        """Return True: the web server waits for the client."""
+        return True
 
     def break_off(self, error: ConnectionResetError) -> bytes:
         """Raise the error, which no web server takes for the end of a response."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _socket
+import selectors
 import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,19 @@ class GunicornConnection:
             return has_ended(self._connection)
         # The state is the first byte of struct tcp_info. It changes even while nobody reads what has arrived.
         return state[0] != TCP_ESTABLISHED
+
+    def can_write(self, seconds: float) -> bool:
+        """Wait until the client has read so much that more can be sent; return False if it does not.
+
+        :param seconds: the maximum time to wait
+        """
+        if self._connection.fileno() < 0:
+            return False
+        # If less fits than is sent next, gunicorn waits for the rest.
+        self._connection.settimeout(seconds)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._connection, selectors.EVENT_WRITE)
+            return bool(selector.select(seconds))
 
     def break_off(self, error: ConnectionResetError) -> bytes:
         """Raise the error. gunicorn closes the connection, and logs nothing about one that was reset."""

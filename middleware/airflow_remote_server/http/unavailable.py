@@ -21,6 +21,7 @@ class UnavailableApp:
     """Respond to every request with 503, so that a mistake in the configuration opens nothing."""
 
     body_timeout = DEFAULT_TIMEOUT
+    send_timeout = 30.0
 
     def prepare(self) -> None:
         """Start nothing: no command can run."""
