@@ -59,7 +59,7 @@ def test_a_key_that_looks_like_an_option(server: Server) -> None:
     server.run_command("variables", delete="--help")
     gone = server.get("variables", get="--help")
     assert (gone["status"], gone["exit_code"]) == ("ERROR", 1)
-    assert gone.status in (404, 422)
+    assert gone.status == 404
 
 
 @on_both_versions
@@ -107,7 +107,7 @@ def test_connections(server: Server) -> None:
         lambda: server.get("connections", list="true"),
         lambda: server.get("connections", get="true", conn_id="live_db"),
     )
-    assert again.status in (409, 422), again.text
+    assert again.status == 409, again.text
     assert "p4ssw0rd" not in again["output"]
     assert "live_db" in {row["conn_id"] for row in listed["result"]}
     assert [row["host"] for row in got["result"]] == ["db.example"]

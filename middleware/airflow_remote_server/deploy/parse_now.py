@@ -8,7 +8,7 @@ from typing import Any
 from airflow_remote_server.config.dag_files import DagFileLimits
 from airflow_remote_server.deploy.isolation import run_in_fork
 from airflow_remote_server.errors import CommandFailed
-from airflow_remote_server.execution.failures import last_line
+from airflow_remote_server.execution.messages import last_line
 from airflow_remote_server.integrations.installed import installed_integration
 
 

@@ -29,6 +29,10 @@ INSTALLED = (
 
 PACKAGE = str(Path(__file__).parent)
 
+OURS = "airflow_remote_server."
+EXIT_MODULE = "_sitebuiltins"
+"""The module of ``exit``, which is written in Python, unlike ``sys.exit``."""
+
 TESTED_TASK_FAILED = "the task failed; `tasks test` of this Airflow exits with 0 anyway"
 
 
@@ -120,13 +124,22 @@ def call_main(function: Callable[[], object]) -> dict[str, Any]:
         print(error.message, file=sys.stderr)
         return {"exit_code": 1, **describe_exception(error, error.message)}
     except BaseException as error:  # noqa: BLE001 - a command may raise anything
-        frames = error.__traceback__
-        while frames is not None and frames.tb_frame.f_code.co_filename.startswith(PACKAGE):
-            frames = frames.tb_next  # the traceback of a local command starts in Airflow
-        traceback.print_exception(type(error), error, frames)
-        return {"exit_code": 1, **describe_exception(error, str(error))}
+        described = describe_exception(error, str(error))
+        if described["raised_in"].startswith(OURS) and "AirflowException" in described["exceptions"][0]:
+            print(error, file=sys.stderr)  # such as DagNotFound, which our own operations raise
+        else:
+            print_traceback(error)
+        return {"exit_code": 1, **described}
     warning = returned if isinstance(returned, str) else ""
     return {"exit_code": 0, "exceptions": [], "raised_in": "", "in_user_code": False, "message": warning}
+
+
+def print_traceback(error: BaseException) -> None:
+    """Print the traceback of an exception as a local command would: it starts in Airflow."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename.startswith(PACKAGE):
+        frames = frames.tb_next
+    traceback.print_exception(type(error), error, frames)
 
 
 def describe_exception(error: BaseException, message: str) -> dict[str, Any]:
@@ -142,6 +155,8 @@ def describe_exception(error: BaseException, message: str) -> dict[str, Any]:
         cause = cause.__cause__ or cause.__context__
     names = [[base.__name__ for base in type(link).__mro__ if base is not object] for link in chain]
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if frames and frames[-1].f_globals.get("__name__") == EXIT_MODULE:
+        frames.pop()
     raised_in = f"{frames[-1].f_globals.get('__name__', '')}.{frames[-1].f_code.co_name}" if frames else ""
     files = [frame.f_code.co_filename for frame in frames]
     # Generated and compiled code of libraries has no absolute path.

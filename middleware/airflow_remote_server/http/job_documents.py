@@ -62,7 +62,7 @@ def detailed(jobs: JobService, job: Job, root: str) -> dict[str, Any]:
         error = jobs.results.failure_of(job)
         document["http_response_code"] = 200 if error is None else error.status
         document["error"] = None if error is None else {"type": error.kind, "message": error.message}
-        document["warning"] = jobs.results.outcome_of(job).message or None if error is None else None
+        document["warning"] = jobs.results.warning_of(job) or None if error is None else None
         document.update(requests.read_answer(jobs.spools.spool_of(job), job.name))
     return {**document, "files": files(jobs, job, root)}
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from airflow_remote_server.catalog.spec import AS_JSON
 from airflow_remote_server.deploy import requests
-from airflow_remote_server.execution.failures import last_line
 from airflow_remote_server.execution.spool import STDERR, STDOUT
 from airflow_remote_server.http.responses import Reply
-from airflow_remote_server.util import strict_json
 
 if TYPE_CHECKING:
-    from airflow_remote_server.http.handlers import ValidatedRequest
     from airflow_remote_server.http.planning import Plan
     from airflow_remote_server.jobs.models import Job
     from airflow_remote_server.jobs.service import JobService
+
+TRIGGERS = ("trigger_dag", "dags trigger")
+"""The endpoints that create a DAG run and print it."""
 
 
 def make_reply(jobs: JobService, plan: Plan, job: Job) -> Reply:
@@ -42,39 +41,12 @@ def make_reply(jobs: JobService, plan: Plan, job: Job) -> Reply:
         "exit_code": job.exit_code,
         **requests.read_answer(jobs.spools.spool_of(job), job.name),
     }
+    document = results.document_of(job, stdout)
+    if document is not None:
+        fields["result"] = document
+    if job.name in TRIGGERS and document and isinstance(document, list) and isinstance(document[0], dict):
+        fields["dag_run_id"] = document[0].get("dag_run_id")
     error = results.failure_of(job)
     if error is not None:
         return Reply({**fields, "output": error.message}, error)
-    fields["warning"] = results.outcome_of(job).message or None
-    return Reply({**fields, **json_fields(plan.request, stdout, output)})
-
-
-def json_fields(request: ValidatedRequest, stdout: str, output: str) -> dict[str, Any]:
-    """Return the fields of a reply that come from the JSON that a command printed.
-
-    :param request: the request
-    :param stdout: the command's stdout
-    :param output: its stdout or log lines, stripped
-    """
-    variant = request.variant
-    if AS_JSON[0] not in variant.fixed and request.values.get("output") != "json":
-        return {}
-    result = parse_output(stdout)
-    fields: dict[str, Any] = {"result": result}
-    if result is None and output and variant.fixed:
-        # Exit code 0, yet nothing was done: "No unpaused DAGs were found".
-        fields["warning"] = f"the command printed no JSON, but: {last_line(output)}"
-    if variant.command == ("dags", "trigger") and isinstance(result, list) and result:
-        fields["dag_run_id"] = result[0].get("dag_run_id")
-    return fields
-
-
-def parse_output(text: str) -> Any:
-    """Return the JSON that a command printed; None if it printed anything else.
-
-    The value becomes part of the response. So JSON that not every parser accepts counts as something else.
-    """
-    try:
-        return strict_json.loads(text)
-    except ValueError:
-        return None
+    return Reply({**fields, "warning": results.warning_of(job) or None})

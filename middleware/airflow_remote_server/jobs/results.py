@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_remote_server.catalog.spec import AS_JSON
 from airflow_remote_server.errors import CommandFailed
 from airflow_remote_server.execution.failures import classify
+from airflow_remote_server.execution.messages import last_paragraph
 from airflow_remote_server.execution.outcome import Outcome
-from airflow_remote_server.execution.spool import CLAIMED, EXIT, PROCESS, RESULT, STDERR
+from airflow_remote_server.execution.spool import CLAIMED, EXIT, PROCESS, RESULT, STDERR, STDOUT
+from airflow_remote_server.integrations import reports
 from airflow_remote_server.jobs.models import JobState
+from airflow_remote_server.util.printed_json import find_document
 
 if TYPE_CHECKING:
     from airflow_remote_server.config.settings import Settings
@@ -43,7 +47,37 @@ class JobResults:
         if reason:
             return CommandFailed(self._interruption(spool, reason))
         outcome = self.outcome_of(job, exit_record)
-        return None if outcome.exit_code == 0 else classify(outcome, self.output_text(job, STDERR))
+        if outcome.exit_code == 0:
+            return None
+        return classify(outcome, self.output_text(job, STDOUT), self.output_text(job, STDERR))
+
+    def document_of(self, job: Job, stdout: str) -> Any:
+        """Return the JSON document that a job was asked for and has printed; None if there is none.
+
+        :param job: an ended job
+        :param stdout: all that it has printed
+        """
+        return find_document(stdout) if prints_json(job) else None
+
+    def warning_of(self, job: Job) -> str:
+        """Return the problem of a successful job that its exit code does not show; "" if there is none.
+
+        :param job: an ended job that succeeded
+        """
+        stdout = self.output_text(job, STDOUT)
+        warnings = [
+            self.outcome_of(job).message,
+            reports.warning_of(job.command, stdout, self.output_text(job, STDERR)),
+        ]
+        if (
+            prints_json(job)
+            and stdout.strip()
+            and self.document_of(job, stdout) is None
+            and not any(warnings)
+        ):
+            # Exit code 0, yet there is nothing to show.
+            warnings.append(f"the command printed no JSON, but: {last_paragraph(stdout)}")
+        return "; ".join(filter(None, warnings))
 
     def _interruption(self, spool: Spool, reason: str) -> str:
         """Return the message for a command that did not end by itself.
@@ -83,3 +117,11 @@ class JobResults:
         """
         output = self.spools.read_output(job, stream, 0, self.settings.max_output_bytes)
         return output.decode("utf-8", "replace")
+
+
+def prints_json(job: Job) -> bool:
+    """Return whether a job's command was asked for JSON.
+
+    :param job: a job
+    """
+    return AS_JSON[0] in job.command.partition(" -- ")[0].split(" ")

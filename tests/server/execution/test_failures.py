@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_remote_server.execution.failures import LOOK_UPS, classify, last_line
+from airflow_remote_server.execution.failures import classify
+from airflow_remote_server.execution.messages import last_line
 from airflow_remote_server.execution.outcome import Outcome
 
 NOT_FOUND = ("DagNotFound", "AirflowNotFoundException", "AirflowException", "Exception", "BaseException")
@@ -25,34 +26,28 @@ NOT_FOUND = ("DagNotFound", "AirflowNotFoundException", "AirflowException", "Exc
         (Outcome(1, (("AirflowException",),), "airflow.utils.cli.get_dag", False, "m"), "NotFound"),
         (Outcome(1, (("AirflowException",),), "airflow.utils.cli.other", False, "m"), "CommandFailed"),
         (Outcome(1, (("SystemExit",), ("KeyError",)), "x.variables_get", False, "m"), "CommandFailed"),
+        (Outcome(1, (("error",),), "re._parser.parse", False, "missing )"), "BadArguments"),
+        (Outcome(1, (("error",),), "zlib.x", False, "m"), "CommandFailed"),
         (Outcome(3), "CommandFailed"),
         (Outcome(-9), "CommandFailed"),
         (Outcome(-40), "CommandFailed"),
     ],
 )
 def test_class_of_the_exception_determines_the_error(outcome: Outcome, kind: str) -> None:
-    assert classify(outcome, "").kind == kind
-
-
-@pytest.mark.parametrize("function", LOOK_UPS)
-def test_look_up_functions_exist_in_airflow(function: str, major: int) -> None:
-    import importlib
-
-    module, _, name = function.rpartition(".")
-    only_in = {"get_bagged_dag": 3, "get_db_dag": 3, "get_dag": 2}.get(name, major)
-    assert hasattr(importlib.import_module(module), name) == (only_in == major), "Airflow has renamed it"
+    assert classify(outcome, "", "").kind == kind
 
 
 @given(st.text(), st.integers(-70, 255).filter(bool))
 def test_message_is_one_line(text: str, exit_code: int) -> None:
-    message = classify(Outcome(exit_code, message=text), text).message
+    message = classify(Outcome(exit_code, message=text), text, text).message
     assert message
     assert len(message.splitlines()) == 1
 
 
 def test_message_does_not_contain_the_sql_statement_and_its_parameters() -> None:
     text = "(sqlite3.IntegrityError) UNIQUE constraint failed\n[SQL: INSERT]\n[parameters: ('hunter2',)]\n"
-    assert classify(Outcome(1, (("IntegrityError",),), message=text), "").message.endswith("failed")
+    message = classify(Outcome(1, (("IntegrityError",),), message=text), "", "").message
+    assert message == "(sqlite3.IntegrityError) UNIQUE constraint failed"
 
 
 def test_link_after_a_message_of_sqlalchemy_is_skipped() -> None:
