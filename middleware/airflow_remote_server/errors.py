@@ -96,6 +96,12 @@ class TooLarge(ApiError):
     status = 413
 
 
+class UnsupportedMediaType(ApiError):
+    """Raised if the body of a request is compressed."""
+
+    status = 415
+
+
 class CommandFailed(ApiError):
     """Raised if a command ran and failed."""
 

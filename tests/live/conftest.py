@@ -63,7 +63,9 @@ def main_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str,
         "AIRFLOW__REST_API_PLUGIN__BODY_TIMEOUT": str(BODY_TIMEOUT),
         "AIRFLOW__REST_API_PLUGIN__SEND_TIMEOUT": str(SEND_TIMEOUT),
     }
-    with run_servers(homes, environment=environment) as servers:
+    # Celery's commands need a Celery executor: one version has it.
+    executor = {"3.3": {"AIRFLOW__CORE__EXECUTOR": "LocalExecutor,CeleryExecutor"}}
+    with run_servers(homes, executor, environment=environment) as servers:
         yield servers
 
 

@@ -279,10 +279,22 @@ def start_server(
 
 
 @contextlib.contextmanager
-def run_servers(homes: dict[str, Path], **options: Any) -> Iterator[dict[str, Server]]:
-    """Run one server of each version in these homes, started and stopped in parallel."""
+def run_servers(
+    homes: dict[str, Path], environments: dict[str, dict[str, str]] | None = None, **options: Any
+) -> Iterator[dict[str, Server]]:
+    """Run one server of each version in these homes, started and stopped in parallel.
+
+    :param environments: further variables by version
+    """
+
+    def options_of(version: str) -> dict[str, Any]:
+        more = (environments or {}).get(version, {})
+        return {**options, "environment": {**(options.get("environment") or {}), **more}}
+
     with ThreadPoolExecutor() as pool:
-        starts = [pool.submit(start_server, version, home, **options) for version, home in homes.items()]
+        starts = [
+            pool.submit(start_server, version, home, **options_of(version)) for version, home in homes.items()
+        ]
     # The pool has waited for all of them. If one failed to start, the others must be stopped.
     servers = [job.result() for job in starts if job.exception() is None]
     try:

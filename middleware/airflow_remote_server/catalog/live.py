@@ -17,7 +17,7 @@ from airflow_remote_server.errors import NotFound, NotInThisAirflow
 from airflow_remote_server.util.suggestions import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from airflow_remote_server.catalog.policy import Policy
     from airflow_remote_server.catalog.source import CommandSource
@@ -68,11 +68,13 @@ class CatalogLoader:
 
     :param source: describes Airflow's commands
     :param policy: decides which of them may be run
+    :param without: groups that do not work here
     """
 
-    def __init__(self, source: CommandSource, policy: Policy) -> None:
+    def __init__(self, source: CommandSource, policy: Policy, without: Collection[str] = ()) -> None:
         self._source = source
         self._policy = policy
+        self._without = without
         self._loaded: tuple[dict[str, Any], Catalog] | None = None
 
     def load(self) -> Catalog:
@@ -82,7 +84,7 @@ class CatalogLoader:
         """
         description, loaded = self._source.read(), self._loaded
         if loaded is None or loaded[0] is not description:
-            loaded = self._loaded = description, build_catalog(description, self._policy)
+            loaded = self._loaded = description, build_catalog(description, self._policy, self._without)
         return loaded[1]
 
 
@@ -96,14 +98,19 @@ def serialize(document: dict[str, Any]) -> dict[str, Any]:
     return {"text": text, "etag": hashlib.sha256(text).hexdigest()[:32], "runnable": runnable}
 
 
-def build_catalog(description: Mapping[str, Any], policy: Policy) -> Catalog:
+def build_catalog(description: Mapping[str, Any], policy: Policy, without: Collection[str] = ()) -> Catalog:
     """Build the catalog.
 
     :param description: the commands, from ``integrations.command_tables``
     :param policy: decides which of them may be run
+    :param without: groups to omit
     """
-    endpoints = {command["name"]: _build_endpoint(command, policy) for command in description["commands"]}
-    groups = [group for group in description["groups"] if group["name"] not in endpoints]
+    endpoints = {
+        command["name"]: _build_endpoint(command, policy)
+        for command in description["commands"]
+        if command["name"].partition(" ")[0] not in without
+    }
+    groups = [group for group in description["groups"] if group["name"] not in {*endpoints, *without}]
     names = {*endpoints, *(group["name"] for group in groups)}
     renamed, missing = current_names(description, names), requirements(names)
     document = build_document(description["airflow"], groups, endpoints.values(), renamed, missing)

@@ -16,7 +16,7 @@ from airflow_remote_server.auth.authenticator import Authenticator
 from airflow_remote_server.catalog.source import CommandSource
 from airflow_remote_server.config.reader import read_settings
 from airflow_remote_server.config.settings import SettingsError
-from airflow_remote_server.errors import ApiError, BadArguments, InternalError, MethodNotAllowed, NotFound
+from airflow_remote_server.errors import ApiError, BadArguments, InternalError
 from airflow_remote_server.execution.fingerprint import current_fingerprint
 from airflow_remote_server.http import envelope
 from airflow_remote_server.http.connection import CONNECTION, find_connection
@@ -24,6 +24,7 @@ from airflow_remote_server.http.cors import Cors
 from airflow_remote_server.http.csrf import SAFE_METHODS, refuse_forgery
 from airflow_remote_server.http.dispatch import CommandDispatcher
 from airflow_remote_server.http.limits import RequestSlots, check_headers
+from airflow_remote_server.http.missing_route import no_route
 from airflow_remote_server.http.planning import Planner
 from airflow_remote_server.http.resources.audit import AuditRoutes
 from airflow_remote_server.http.resources.commands import CommandRoutes
@@ -42,7 +43,6 @@ from airflow_remote_server.jobs.audit.recorder import AuditRecorder
 from airflow_remote_server.jobs.audit.table import AuditTable
 from airflow_remote_server.jobs.factory import make_jobs
 from airflow_remote_server.jobs.watcher import JobWatcher
-from airflow_remote_server.util.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -240,17 +240,3 @@ def redirect(request: Request, path: ApiPath) -> Response:
     location = path.location(request.query_string.decode("latin-1"))
     text = f"Use the path {path.location()}, or let the client follow redirects.\n"
     return Response(text, 308, {"Location": location}, content_type="text/plain; charset=utf-8")
-
-
-def no_route(request: Request, error: HTTPException) -> ApiError:
-    """Return the error for a path or method that no route has.
-
-    :param request: the request
-    :param error: raised by the routing
-    """
-    methods = getattr(error, "valid_methods", None)
-    if methods:
-        allow = ", ".join(sorted(methods))
-        return MethodNotAllowed(f"method {request.method} is not allowed; use {allow}", {"Allow": allow})
-    hint = did_you_mean(request.path, ["/", "/api", "/api/v1.0/version", "/api/v1.0/health"])
-    return NotFound(f"no such path: {request.path[:200]!r}{hint}")

@@ -11,7 +11,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from airflow_remote_server.errors import BadArguments, TooLarge, TooSlow
+from airflow_remote_server.errors import BadArguments, TooLarge, TooSlow, UnsupportedMediaType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,11 +33,19 @@ def read_body(request: Request, limit: int, timeout: float = DEFAULT_TIMEOUT) ->
     :raises BadArguments: if the client sent less than it announced, or invalid chunks
     :raises TooLarge: if the body exceeds the limit
     :raises TooSlow: if the body does not arrive in time
+    :raises UnsupportedMediaType: if the body is compressed
     """
     length = request.content_length
     chunked = bool(request.environ.get("wsgi.input_terminated")) and length is None
     if length is None and not chunked:
         return b""
+    coding = request.headers.get("Content-Encoding", "").strip().lower()
+    if coding not in ("", "identity") and length != 0:
+        # A small compressed body can become a very large one.
+        raise UnsupportedMediaType(
+            f"a compressed body ({coding[:40]!r}) is not supported: send it without Content-Encoding",
+            {"Accept-Encoding": "identity"},
+        )
     too_large = TooLarge(f"the body is over {limit} bytes")
     if length is not None and length > limit:
         raise too_large

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import importlib.util
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,16 @@ if TYPE_CHECKING:
     from airflow_remote_server.execution.client import CompletionChannel
     from airflow_remote_server.jobs.models import Job
     from airflow_remote_server.jobs.service import JobService
+
+
+CELERY = "celery"
+"""The group of Celery's commands, and a part of the names of Celery executors.
+
+Airflow 3 has the commands with any executor, but without a broker most of them wait forever.
+"""
+
+WORD = re.compile(r"[a-z][a-z-]{0,39}")
+"""A word that may be a command of Airflow, such as ``info``."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +93,9 @@ class Planner:
             for name in (endpoint.name, *endpoint.aliases)
         }
         self.classic = classic_names(self.endpoints.values())
+        self.without = () if CELERY in settings.executor.lower() else (CELERY,)
         self.policy = Policy(settings.allow_commands, settings.deny_commands, self.classic)
-        self.live = PermittedCatalogs(CatalogLoader(source, self.policy), self.classic)
+        self.live = PermittedCatalogs(CatalogLoader(source, self.policy, self.without), self.classic)
         self._handlers = make_handlers(settings)
 
     def find(self, name: str) -> Endpoint:
@@ -94,7 +106,10 @@ class Planner:
         """
         endpoint = self._names.get(name)
         if endpoint is None:
-            raise NotFound(f"no such endpoint: {name[:80]!r}{did_you_mean(name, self._names)}")
+            hint = did_you_mean(name, self._names)
+            if not hint and WORD.fullmatch(name):
+                hint = f"; for a command of this Airflow, use '/api/v1.0/commands/{name}'"
+            raise NotFound(f"no such endpoint: {name[:80]!r}{hint}")
         return endpoint
 
     def visible_arguments(self, endpoint: Endpoint, arguments: RequestArguments) -> dict[str, Any]:
@@ -230,8 +245,8 @@ class Planner:
         command = " ".join(endpoint.variants[0].command)
         if importlib.util.find_spec("airflow.providers.celery") is None:
             raise NotInThisAirflow(f"`{command}` needs the provider: pip install {endpoint.provider}")
-        if self.settings.airflow_major < 3 and "celery" not in self.settings.executor.lower():
-            raise NotInThisAirflow(f"Airflow 2 has `{command}` only when [core] executor is a Celery one")
+        if CELERY in self.without:
+            raise NotInThisAirflow(f"`{command}` needs a Celery executor ([core] executor)")
 
 
 def classic_names(endpoints: Iterable[Endpoint]) -> dict[str, tuple[str, ...]]:

@@ -8,6 +8,7 @@ ROUTES = (
     Rule("/", endpoint="page", methods=["GET"]),
     Rule("/static/<name>", endpoint="static", methods=["GET"]),
     Rule("/static/<string(length=16):version>/<name>", endpoint="static", methods=["GET"]),
+    Rule("/api/v1.0", endpoint="index", methods=["GET"]),
     Rule("/api/v1.0/health", endpoint="health", methods=["GET"]),
     Rule("/api/v1.0/openapi.json", endpoint="openapi", methods=["GET"]),
     Rule("/api/v1.0/jobs", endpoint="jobs", methods=["GET"]),

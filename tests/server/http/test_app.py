@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import wsgiref.util
@@ -78,6 +79,15 @@ def test_endpoint_without_command_returns_full_envelope(ask: Any) -> None:
         ("/api", 400, "api=NAME"),
         ("/api?api=version&api=pool", 400, "api=NAME"),
         ("/api/v2/version", 404, "no such path: '/api/v2/version'"),
+        (
+            "/api/v1.0/dags/trigger",
+            404,
+            "for the command `dags trigger`, use '/api/v1.0/commands/dags/trigger'",
+        ),
+        ("/dags/list_runs/", 404, "use '/api/v1.0/commands/dags/list-runs'"),
+        ("/api/v1.0/info", 404, "use '/api/v1.0/commands/info'"),
+        ("/api/v1.0/jobs/x/y", 404, "no such path: '/api/v1.0/jobs/x/y'"),
+        ("/api/v1/jobs", 404, "did you mean '/api/v1.0/jobs'?"),
         ("/api/v1.0/version/x", 404, "no such path"),
         ("/../api.py", 404, "no such path"),
         ("/static/page.html", 404, "no such file"),
@@ -96,6 +106,63 @@ def test_other_methods_return_405_with_allow_header(make_client: Any, method: st
     response = make_client().open(f"{API}/version", method=method, headers=AUTH)
     assert response.status_code == 405
     assert set(response.headers["Allow"].split(", ")) >= {"GET", "POST"}
+
+
+def test_index_names_other_routes(make_client: Any) -> None:
+    client = make_client(base_path="/pre")
+    for path in ("/pre/admin/rest_api/api/v1.0", "/pre/admin/rest_api/api/v1.0/"):
+        response = client.get(path, headers=AUTH)
+        assert response.status_code == 200
+        links = response.json["links"]
+        assert {"health", "commands", "jobs", "openapi", "page"} <= set(links)
+        assert links["commands"] == "/pre/admin/rest_api/api/v1.0/commands"
+        assert response.json["docs"].startswith("https://")
+    assert client.get(links["health"]).status_code == 200
+    assert client.get("/pre/admin/rest_api/api/v1.0").status_code == 403
+
+
+@pytest.mark.parametrize(
+    "path", ["v1.0/version", "?api=version", "v1.0/commands/version", "v1.0/jobs/x/stop"]
+)
+@pytest.mark.parametrize("coding", ["gzip", "br", "deflate, gzip", "x" * 1000])
+def test_compressed_body_is_rejected(remote: Any, path: str, coding: str) -> None:
+    response = remote.client.post(
+        f"/admin/rest_api/api/{path}",
+        headers={**AUTH, "Content-Encoding": coding},
+        data=gzip.compress(b'{"dag_id": "x"}'),
+        content_type="application/json",
+    )
+    assert (response.status_code, response.json["error"]["type"]) == (415, "UnsupportedMediaType")
+    assert "send it without Content-Encoding" in response.json["error"]["message"]
+    assert response.headers["Accept-Encoding"] == "identity"
+    assert len(response.data) < 1000
+
+
+def test_uncompressed_body_may_say_so(ask: Any) -> None:
+    more: dict[str, Any] = {"data": b"", "headers": {**AUTH, "Content-Encoding": "gzip"}}
+    assert ask("rest_api_plugin_version", "POST", **more)[0] == 200, "there is no body"
+    more = {"data": {"a": "1"}, "headers": {**AUTH, "Content-Encoding": "Identity"}}
+    assert ask("rest_api_plugin_version", "POST", **more)[0] == 400, "read: the argument is unknown"
+
+
+@pytest.mark.parametrize(
+    "path", ["worker", "workers", "flower", "commands/celery/worker", "commands/celery/list-workers"]
+)
+def test_celery_commands_need_a_celery_executor(remote: Any, path: str) -> None:
+    response = remote(path, "POST")
+    assert (response.status_code, response.json["error"]["type"]) == (501, "NotInThisAirflow")
+    assert "a Celery executor ([core] executor)" in response.json["output"]
+
+
+@pytest.mark.parametrize("executor", ["CeleryExecutor", "LocalExecutor,a.celery_executor.CeleryExecutor"])
+def test_celery_commands_exist_with_a_celery_executor(
+    make_remote: Any, shared_state: Any, major: int, executor: str
+) -> None:
+    remote = make_remote(state_dir=shared_state, executor=executor)
+    # Rejected for its argument, so nothing is started. Airflow 2 itself knows that its executor is another.
+    status = 400 if major > 2 else 501
+    assert remote("worker", "POST", json={"concurrency": "x"}).status_code == 400
+    assert remote("commands/celery/worker", "POST", json={"concurrency": "x"}).status_code == status
 
 
 def test_options_lists_allowed_methods(make_client: Any) -> None:

@@ -22,6 +22,7 @@ RESPONSES = responses(
     _408="Slow",
     _409="Conflict",
     _413="Large",
+    _415="Compressed",
     _422="Failed",
     _501="Elsewhere",
     _507="Full",

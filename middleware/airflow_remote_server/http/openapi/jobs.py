@@ -134,6 +134,7 @@ PATHS: dict[str, Schema] = {
                 _409="Conflict",
                 _408="Slow",
                 _413="Large",
+                _415="Compressed",
             ),
         }
     },

@@ -178,6 +178,7 @@ HEADERS: dict[str, Schema] = {
     "Location": {"description": "The path of the job", "schema": STRING},
     "ETag": {"description": "The version of the document", "schema": STRING},
     "RetryAfter": {"description": "Seconds until a retry makes sense", "schema": {"type": "integer"}},
+    "AcceptEncoding": {"description": "The content codings that are supported", "schema": STRING},
     "PreferenceApplied": {"description": "The preference that was applied (RFC 7240)", "schema": STRING},
     "NextOffset": {"description": "The offset of the output that follows", "schema": {"type": "string"}},
 }
@@ -237,6 +238,7 @@ RESPONSES: dict[str, Schema] = {
     "Conflict": response("The object exists already, or is on another machine", ref("Envelope")),
     "Slow": response("The body did not arrive in time", ref("Envelope")),
     "Large": response("The body is too large", ref("Envelope")),
+    "Compressed": response("The body is compressed", ref("Envelope"), Accept_Encoding="AcceptEncoding"),
     "Failed": response("The command failed, was stopped, or exceeded a limit", ref("Envelope")),
     "LargeHeaders": response("The headers are too large", ref("Envelope")),
     "Busy": response(

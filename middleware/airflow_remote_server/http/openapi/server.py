@@ -59,7 +59,24 @@ def _cached_document(name: str, summary: str, description: str) -> Schema:
     }
 
 
+_INDEX = record(
+    "The API and the paths of its routes",
+    "version airflow links docs",
+    version=STRING,
+    airflow=STRING,
+    links={"type": "object", "additionalProperties": STRING},
+    docs=STRING,
+)
 PATHS: dict[str, Schema] = {
+    "": {
+        "get": {
+            "operationId": "index",
+            "tags": ["server"],
+            "summary": "List the paths of the API",
+            "x-read-only": True,
+            "responses": responses(_200=response("The index", _INDEX)),
+        }
+    },
     "/health": {
         "get": {
             "operationId": "health",

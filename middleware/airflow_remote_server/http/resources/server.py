@@ -1,4 +1,4 @@
-"""The routes about the server itself: the page and its files, health, and the OpenAPI document."""
+"""The routes about the server itself: the index, the page and its files, health, and the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Response
 
+from airflow_remote_server._version import __version__
 from airflow_remote_server.http.openapi import OpenApi
 from airflow_remote_server.http.page import Page
 from airflow_remote_server.http.responses import json_response, revalidated
+from airflow_remote_server.http.routes import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
     from airflow_remote_server.config.settings import Settings
     from airflow_remote_server.http.planning import Planner
     from airflow_remote_server.http.responses import RequestContext
+
+
+DOCS = "https://airflow-remote.readthedocs.io"
+"""The documentation of this project."""
 
 
 class ServerRoutes:
@@ -30,6 +36,7 @@ class ServerRoutes:
     def __init__(self, planner: Planner, authenticator: Authenticator, settings: Settings) -> None:
         self.planner = planner
         self.authenticator = authenticator
+        self.airflow_release = settings.airflow_release
         self.page = Page(planner.endpoints, settings.airflow_major, authenticator.open)
         self.openapi = OpenApi(planner.endpoints, anonymous=authenticator.open)
 
@@ -38,6 +45,7 @@ class ServerRoutes:
         """Return the handlers by the endpoint of their routes."""
         return {
             "page": self.show_page,
+            "index": self.show_index,
             "static": self.send_static,
             "health": self.show_health,
             "openapi": self.show_openapi,
@@ -46,6 +54,16 @@ class ServerRoutes:
     def show_page(self, context: RequestContext) -> Response:
         """Serve ``GET /``."""
         return self.page.html(context.request)
+
+    def show_index(self, context: RequestContext) -> Response:
+        """Serve ``GET /api/v1.0``: the paths of the other routes, as this client reaches them."""
+        links = {
+            rule.endpoint: f"{context.root}{rule.rule}"
+            for rule in ROUTES
+            if "<" not in rule.rule and "GET" in (rule.methods or ()) and rule.endpoint != "index"
+        }
+        release = ".".join(map(str, self.airflow_release))
+        return json_response({"version": __version__, "airflow": release, "links": links, "docs": DOCS}, 200)
 
     def send_static(self, context: RequestContext, name: str, version: str = "") -> Response:
         """Serve ``GET /static/NAME`` and ``GET /static/VERSION/NAME``.
