@@ -41,6 +41,9 @@ OPERATES = (
 USES_SECRETS = frozenset({"connections test"})
 """Commands that change nothing here, but use secrets to contact other machines."""
 
+MANAGES_CODE = frozenset({"deploy-dag", "rollback-dag", "undeploy-dag"})
+"""Actions of this project that add or remove code."""
+
 WITHOUT_DAG = frozenset({"version", "rest_api_plugin_version"})
 """Commands that a token for certain DAGs may run although they name no DAG."""
 
@@ -58,7 +61,7 @@ class Role:
 
     :param name: the name of the role
     :param reads: includes commands that change nothing and print no secrets
-    :param commands: patterns of further commands; those that print secrets must be named in full
+    :param commands: patterns of further commands; those with a sensitivity must be named in full
     :param deny: patterns of commands that are refused in any case
     :param everything: includes all commands, even those that print secrets
     """
@@ -81,8 +84,9 @@ class Role:
             return f"the role {self.name!r} denies `{names[0]}`"
         if self.everything or any(name in self.commands for name in names):
             return ""
-        if traits_of(names[0]).prints_secrets:
-            return f"`{names[0]}` can print secrets, and the role {self.name!r} does not name it"
+        sensitive = sensitivity_of(variant, names[0])
+        if sensitive:
+            return f"`{names[0]}` {sensitive}, and the role {self.name!r} does not name it"
         if matches_any(names, self.commands) or (
             self.reads and variant.read_only and names[0] not in USES_SECRETS
         ):
@@ -175,6 +179,19 @@ class Permissions:
 
 UNRESTRICTED = Permissions()
 """The permissions of the token in airflow.cfg."""
+
+
+def sensitivity_of(variant: Variant, name: str) -> str:
+    """Return why no pattern allows a command, so that a role has to name it; "" if a pattern may.
+
+    :param variant: the command
+    :param name: its words, or the name of the endpoint if it has none
+    """
+    if name in MANAGES_CODE:
+        return "changes DAG files"
+    if variant.service:
+        return "starts a service"
+    return "can print secrets" if traits_of(name).prints_secrets else ""
 
 
 def refused_by(layer: str, reason: str) -> Refused:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from remote import entry, secret_of
 
-from airflow_remote_server.auth.permissions import VIEWER, Permissions
+from airflow_remote_server.auth.permissions import VIEWER, Permissions, Role
 from airflow_remote_server.catalog.classic import classic_endpoints
 from airflow_remote_server.catalog.traits import traits_of
 from airflow_remote_server.integrations.release import NEWEST_OF_MAJOR
@@ -36,6 +36,39 @@ def refusal(remote: Remote, command: str, arguments: dict[str, Any]) -> str:
 
 # An invalid argument: a command that is allowed gets as far as validation, and is not run.
 WRONG = {"no_such_argument": 1}
+
+
+SERVICES = ("scheduler", "triggerer", "kerberos", "serve_logs", "dag-processor")
+CODE = ("deploy_dag", "undeploy_dag", "rollback_dag")
+
+
+@pytest.mark.parametrize("glob", ["*", "**", "?*", "[a-z]*", "*-dag", "*_dag", "s*"])
+@pytest.mark.parametrize("base", ["", 'base = "operator"\n'])
+def test_no_glob_grants_code_services_or_secrets(holder: Any, glob: str, base: str) -> None:
+    remote = holder("wide", roles=f'[role.wide]\n{base}commands = ["{glob}"]\n')
+    for name in SERVICES:
+        path = name if name in ("scheduler", "kerberos", "serve_logs") else f"commands/{name}"
+        assert "starts a service, and the role 'wide' does not name it" in refusal(remote, path, WRONG)
+    for name in CODE:
+        assert "changes DAG files, and the role 'wide' does not name it" in refusal(remote, name, WRONG)
+    assert "can print secrets" in refusal(remote, "variables get", WRONG)
+
+
+def test_role_may_name_code_and_services(holder: Any) -> None:
+    named = ", ".join(f'"{name}"' for name in (*SERVICES, "deploy_dag", "undeploy-dag"))
+    remote = holder("named", roles=f"[role.named]\ncommands = [{named}]\n")
+    for name in ("scheduler", "kerberos", "serve_logs", "commands/scheduler", "deploy_dag", "undeploy_dag"):
+        assert refusal(remote, name, WRONG) == ""
+    assert "does not name it" in refusal(remote, "rollback_dag", WRONG)
+
+
+@pytest.mark.parametrize("release", [*NEWEST_OF_MAJOR.values()])
+def test_no_pattern_grants_any_service(release: Any) -> None:
+    wide = Role("wide", reads=True, commands=("*",))
+    for endpoint in classic_endpoints(release).values():
+        for variant in endpoint.variants:
+            granted = not Permissions(wide).refusal(variant, endpoint.name)[1]
+            assert not granted or not (variant.service or endpoint.name in CODE), endpoint.name
 
 
 @pytest.mark.parametrize(
