@@ -35,6 +35,7 @@ OTHERS = {
 }
 """The status with other commands: with an unknown name they list, or do, nothing."""
 
+CHOOSING = {"dags clear": ["dag_id", "run_id", "yes"], "partitions clear": ["dag_id", "start_date"]}
 MAKING = ("add", "create", "set", "import", "export", "reset", "check", "materialize")
 GROUPS = (
     *("assets", "backfill", "connections", "dags", "kubernetes", "partitions", "pools", "providers", "roles"),
@@ -48,8 +49,8 @@ def naming_commands() -> dict[str, dict[str, Any]]:
     for command in airflow_commands.description()["commands"]:
         group, _, verb = command["name"].partition(" ")
         names = [argument["flags"][-1].lstrip("-").replace("-", "_") for argument in command["arguments"]]
-        if command["name"] in ("dags clear", "partitions clear"):
-            names = ["dag_id", "run_id" if group == "dags" else "start_date", "yes"]
+        # These two take exactly one of their arguments that choose runs.
+        names = CHOOSING.get(command["name"], names)
         used = {name: VALUES[name] for name in names if name in VALUES}
         if group in GROUPS and verb not in MAKING and set(used) - {"yes"}:
             commands[command["name"]] = used
