@@ -121,7 +121,9 @@ def _cache_directory() -> Path:
     directory = parent / "commands"
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = directory.lstat()
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+    # On Windows, which has no user ids, the default directory is in the user's profile.
+    is_own = not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
+    if not stat.S_ISDIR(status.st_mode) or not is_own:
         raise PermissionError(f"{directory} is not a directory of this user")
     if stat.S_IMODE(status.st_mode) & 0o077:
         directory.chmod(0o700)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -43,16 +44,17 @@ def translate_errors(base: str, timeout: float) -> Iterator[None]:
     import requests
     import urllib3
 
+    begin = time.monotonic()
     try:
         yield
     except requests.exceptions.ConnectTimeout:
-        raise _unreachable(base, f"no answer within {min(CONNECT_TIMEOUT, timeout):g} s") from None
+        raise _unconnected(base, timeout) from None
     except (requests.exceptions.Timeout, urllib3.exceptions.ReadTimeoutError):
-        raise _late(base, timeout) from None
+        raise _late(base, timeout, begin) from None
     except (requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError) as error:
         raise NotTheApiError(f"{base} sent a response that cannot be decoded") from error
     except requests.exceptions.ConnectionError as error:
-        raise _connection_error(base, timeout, error) from error
+        raise _connection_error(base, timeout, begin, error) from error
     except (
         requests.exceptions.InvalidURL,
         requests.exceptions.InvalidSchema,
@@ -65,23 +67,29 @@ def translate_errors(base: str, timeout: float) -> Iterator[None]:
         raise _lost(base, error) from error
 
 
-def _connection_error(base: str, timeout: float, error: BaseException) -> RemoteError:
+def _connection_error(base: str, timeout: float, begin: float, error: BaseException) -> RemoteError:
     """Return the error for a connection that failed.
 
+    :param begin: when the block was entered
     :param error: the ``ConnectionError`` of ``requests``, which stands for many reasons
     """
     import http.client
+    import socket
 
     import requests
     import urllib3
 
     if _any_is(error, urllib3.exceptions.ReadTimeoutError):
-        return _late(base, timeout)
+        return _late(base, timeout, begin)
     if _any_is(error, http.client.InvalidURL):  # urllib3 1 does not check the name of a proxy
         return _invalid_url(base, error)
     if isinstance(error, requests.exceptions.SSLError):
         return _tls_error(base, error)
-    return _unreachable(base, _reason(error)) if _never_connected(error) else _lost(base, error)
+    if not _never_connected(error):
+        return _lost(base, error)
+    if _any_is(error, socket.timeout):  # urllib3 1, for a proxy's tunnel
+        return _unconnected(base, timeout)
+    return _unreachable(base, _reason(error))
 
 
 def _unreachable(base: str, reason: str) -> UnreachableError:
@@ -114,7 +122,18 @@ def _tls_error(base: str, error: BaseException) -> UnreachableError:
     return UnreachableError(f"no connection to {base}: {reason}; {advice}")
 
 
-def _late(base: str, timeout: float) -> LostError:
+def _unconnected(base: str, timeout: float) -> UnreachableError:
+    return _unreachable(base, f"no answer within {min(CONNECT_TIMEOUT, timeout):g} s")
+
+
+def _late(base: str, timeout: float, begin: float) -> UnreachableError:
+    """Return the error for a response that did not come in time.
+
+    urllib3 reports the time-out of a TLS handshake or of a proxy's tunnel as one of a response, but these
+    have the shorter limit of a connection, and nothing was sent.
+    """
+    if time.monotonic() - begin < 0.9 * timeout:
+        return _unconnected(base, timeout)
     return LostError(f"no response from {base}{through_proxy(base)} within {timeout:g} s (see --timeout)")
 
 

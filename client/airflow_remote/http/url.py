@@ -31,7 +31,9 @@ def api_base_url(url: str) -> str:
     if "@" in (parts.netloc or url):
         raise UnusableError("the URL must not contain a user or password; see --token")
     if parts.scheme not in ("http", "https"):
-        example = "" if "://" in url else f", as in http://{url}" if url else f", as in {DEFAULT_URL}"
+        example = (
+            "" if "://" in url else f", as in http://{url.lstrip('/')}" if url else f", as in {DEFAULT_URL}"
+        )
         raise UnusableError(f"the URL {url!r} must begin with http:// or https://{example}")
     if not names_server:
         raise UnusableError(f"the URL {url!r} names no server")

@@ -124,6 +124,15 @@ def test_unusable_cache_directory_is_ignored(
     assert len(stub.catalog_requests) == 2
 
 
+def test_system_without_user_ids_has_a_cache(
+    stub: Stub, run: Run, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "geteuid")  # as on Windows
+    stub.catalog = commands()
+    assert run("dags", "--help").status == 0
+    assert len(cache_files(cache_dir)) == 1
+
+
 def test_unused_cache_files_are_removed(cached: Stub, run: Run, cache_dir: Path) -> None:
     old = cache_dir / "commands" / "old.json"
     old.write_text("{}")

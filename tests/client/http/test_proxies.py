@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
+import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -100,11 +99,15 @@ def test_error_page_of_a_proxy_is_explained(stub: Stub, status: int, advice: str
     assert len(stub.requests) == 1
 
 
+def manager_without_pysocks(*arguments: object, **options: object) -> None:
+    """Fail as in an environment without PySocks, which the tests' own may have."""
+    raise requests.exceptions.InvalidSchema("Missing dependencies for SOCKS support.")
+
+
 @pytest.mark.parametrize("line", LINES)
 @pytest.mark.parametrize("scheme", ["socks4", "socks5", "socks5h"])
 def test_socks_proxy_needs_pysocks(monkeypatch: pytest.MonkeyPatch, scheme: str, line: str) -> None:
-    monkeypatch.setitem(sys.modules, "socks", None)
-    monkeypatch.delitem(sys.modules, "urllib3.contrib.socks", raising=False)
+    monkeypatch.setattr(requests.adapters, "SOCKSProxyManager", manager_without_pysocks)
     monkeypatch.setenv("all_proxy", f"{scheme}://me:hunter2@{DEAD}")
     completed = call("--url", "https://airflow.invalid", *line.split())
     assert completed.status == ExitStatus.USAGE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from airflow_remote import __version__
 from airflow_remote.client import Client
 from airflow_remote.errors import LostError, NotTheApiError, UnusableError
 from airflow_remote.exit_status import ExitStatus
-from airflow_remote.http import session
+from airflow_remote.http import exceptions, session
 from client.program import Run, call
 from client.raw_stub import RawStub
 from client.responses import envelope
@@ -137,6 +138,30 @@ def test_undecodable_content_is_rejected(run: Run, stub: Stub) -> None:
     completed = run("version")
     assert completed.status == ExitStatus.NOT_THE_API
     assert "cannot be decoded" in completed.message()
+
+
+@pytest.fixture
+def silent_address() -> Iterator[str]:
+    """Return the address of a server that accepts connections and never sends anything."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+def test_handshake_timeout_is_no_lost_response(
+    monkeypatch: pytest.MonkeyPatch, silent_address: str, proxied: bool
+) -> None:
+    monkeypatch.setattr(exceptions, "CONNECT_TIMEOUT", 0.1)
+    monkeypatch.setattr(session, "CONNECT_TIMEOUT", 0.1)
+    url = f"https://{silent_address}"
+    if proxied:
+        url = "https://airflow.invalid"
+        monkeypatch.setenv("https_proxy", f"http://{silent_address}")
+    completed = call("--url", url, "--timeout", "100", "trigger_dag", "x")
+    assert completed.status == ExitStatus.UNREACHABLE
+    message = completed.message()
+    assert message.startswith(f"no connection to {url}/admin/rest_api")
+    assert ": no answer within 0.1 s; check " in message
 
 
 def test_refused_connection_is_reported(run: Run) -> None:

@@ -49,6 +49,7 @@ def test_api_path_is_appended_once(url: str, base: str) -> None:
         ("", "must begin with http:// or https://"),
         ("host:8080", "as in http://host:8080"),
         ("localhost", "as in http://localhost"),
+        ("//localhost:8080", "as in http://localhost:8080"),
         ("ftp://host", "must begin with http:// or https://"),
         ("file:///etc/passwd", "must begin with http:// or https://"),
         ("http://", "names no server"),
