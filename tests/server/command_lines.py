@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from airflow_remote_server.catalog.spec import Argument, Kind
+from airflow_remote_server.catalog.values import CONF_NAMES
 
 if TYPE_CHECKING:
     from airflow_remote_server.catalog.spec import Endpoint
@@ -68,6 +70,7 @@ TEXTS = st.one_of(
     st.sampled_from(HOSTILE),
     st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20),
 ).filter(lambda text: text != "--")
+CONFS = st.sampled_from(["", "null"]) | st.dictionaries(TEXTS, TEXTS).map(json.dumps)
 DATES = st.sampled_from(["2024-01-02", "2024-01-02T03:04:05+00:00", "2024-01-02 03:04:05"])
 VALUES: dict[str, st.SearchStrategy[str]] = {
     "int": st.integers(-(10**6), 10**6).map(str),
@@ -222,5 +225,7 @@ class CommandLine:
             return st.just(str(self.folder / "dags"))
         if argument.name == "conn_uri":
             return TEXTS.filter(lambda text: "//" not in text)  # the server refuses what is no URI
+        if argument.name in CONF_NAMES:
+            return CONFS  # the server refuses what is no object
         usual = VALUES["int"] if argument.kind is Kind.INTEGER else TEXTS
         return VALUES.get(getattr(action.type, "__name__", ""), usual)

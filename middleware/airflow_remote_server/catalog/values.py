@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 MAX_ARGUMENT_BYTES = 131071
 """The longest argument of a Linux process: MAX_ARG_STRLEN (32 pages) without the terminating NUL."""
 
+CONF_NAMES = frozenset({"conf", "dag_run_conf", "task_params"})
+"""Arguments of live commands that must be JSON objects; Airflow takes none for an empty text and null."""
+
 INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?")
 
@@ -103,6 +106,8 @@ def check_text(argument: Argument, text: str, settings: Settings) -> str:
     if argument.kind is Kind.NUMBER and not NUMBER.fullmatch(text):
         raise ValueError("must be a number")
     if argument.kind is Kind.JSON_OBJECT:
+        _check_json_object(text)
+    if argument.kind is Kind.JSON and argument.name in CONF_NAMES and text not in ("", "null"):
         _check_json_object(text)
     if argument.name == "conn_uri":
         _check_uri(text)

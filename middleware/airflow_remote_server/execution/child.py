@@ -33,8 +33,6 @@ OURS = "airflow_remote_server."
 EXIT_MODULE = "_sitebuiltins"
 """The module of ``exit``, which is written in Python, unlike ``sys.exit``."""
 
-TESTED_TASK_FAILED = "the task failed; `tasks test` of this Airflow exits with 0 anyway"
-
 
 def load_program(
     program: str, argv: list[str], logged: Sequence[str] = (), principal: str = ""
@@ -62,6 +60,7 @@ def load_program(
         from airflow_remote_server.integrations import action_log
         from airflow_remote_server.integrations.base import call_guarded
         from airflow_remote_server.integrations.installed import installed_integration
+        from airflow_remote_server.integrations.watches import start_watch
 
         call_guarded(installed_integration().logs_to_stderr, None)
         call_guarded(lambda: action_log.set_user(principal), None)
@@ -69,12 +68,9 @@ def load_program(
             action_log.hide_arguments([program, *logged])
         if argv[:2] == ["variables", "export"]:
             call_guarded(installed_integration().export_to_stdout, None)
-        if argv[:2] == ["tasks", "test"]:
-            return warn_if_task_failed(
-                main, call_guarded(installed_integration().watch_tested_task, lambda: False)
-            )
         if program == "airflow":
-            return main  # type: ignore[no-any-return]  # Airflow is not typed here
+            watch = start_watch(argv)
+            return main if watch is None else warn_afterward(main, watch)
         operation: Callable[[list[str]], str] = importlib.import_module(OPERATIONS[program]).main
 
         def log_and_run() -> str:
@@ -86,12 +82,12 @@ def load_program(
         sys.stdout = stdout
 
 
-def warn_if_task_failed(main: Callable[[], object], failed: Callable[[], bool]) -> Callable[[], str]:
-    """Wrap a main function: return a warning if a task failed although the exit code is 0."""
+def warn_afterward(main: Callable[[], object], watch: Callable[[], str]) -> Callable[[], str]:
+    """Wrap a main function: return the warning of a watch once it has ended."""
 
     def run() -> str:
         main()
-        return TESTED_TASK_FAILED if failed() else ""
+        return watch()
 
     return run
 

@@ -16,6 +16,9 @@ from airflow_remote_server.util.printed_json import lines_backward
 if TYPE_CHECKING:
     from airflow_remote_server.execution.outcome import Outcome
 
+USAGE_ERROR = 2
+"""The exit code of argparse."""
+
 MAX_LENGTH = 2000
 """The maximum number of characters of a message."""
 
@@ -73,6 +76,8 @@ def choose_message(outcome: Outcome, stdout: str, stderr: str) -> str:
         describe_parse_error(outcome.message),
         # SQLAlchemy appends the statement and its parameters to the first line.
         first_line(outcome.message),
+        # Airflow's parser prints its help to standard output, and what is wrong to standard error.
+        last_line(stderr) if outcome.exit_code == USAGE_ERROR else "",
         last_paragraph(stdout),
         last_line(stderr),
         last_logged_error(stderr),

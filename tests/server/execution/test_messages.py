@@ -45,6 +45,11 @@ def test_exception_comes_before_stdout_and_stderr() -> None:
     assert choose_message(failed(), "", "") == ""
 
 
+def test_help_of_the_parser_is_no_message() -> None:
+    help_text = "usage: airflow dags trigger\n\noptions:\n  -v, --verbose\n"
+    assert choose_message(failed(code=2), help_text, "error: invalid date\n") == "error: invalid date"
+
+
 def test_source_line_of_a_warning_is_no_message() -> None:
     assert last_line("the reason\n/x.py:1: UserWarning: x\n  warnings.warn(\n") == "the reason"
 

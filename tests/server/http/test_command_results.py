@@ -127,6 +127,8 @@ def test_runs_that_cannot_be_triggered(remote: Remote, run: Any, major: int) -> 
     invalid = run("dags trigger", dag_id="probes", run_id="a b/c?")
     assert invalid.status_code == 400, invalid.text
     assert run("dags trigger", dag_id="probes", conf="{'a': 1}").status_code == 400
+    assert run("dags trigger", dag_id="probes", conf="[1]").status_code == 400
+    assert run("dags test", dag_id="probes", conf=[1]).status_code == 400
     name = "execution_date" if major == 2 else "logical_date_or_run_id"
     unknown = run("dags state", dag_id="probes", **{name: "1999-01-01"})
     assert (unknown.status_code, unknown.json.get("warning")) == (200, "the DAG has no such run")
@@ -139,6 +141,20 @@ def test_invalid_regular_expression_is_a_400(run: Any) -> None:
         response = run(command, **arguments)
         assert response.status_code == 400, response.text
         assert "regular expression" in response.json["output"]
+
+
+def test_command_that_does_nothing_has_a_warning(run: Any, major: int) -> None:
+    deleted = run("variables delete", key="no-such-key")
+    assert (deleted.status_code, deleted.json["warning"]) == (200, "there was no variable with this key")
+    run("variables set", key="deleted", value="1")
+    assert "warning" not in run("variables delete", key="deleted").json
+    run("dags reserialize")
+    cleared = run("tasks clear", dag_id="probes", task_regex="^x$", yes=True)
+    assert cleared.status_code == 200, cleared.text
+    assert cleared.json["warning"].startswith(
+        "Nothing to clear" if major == 2 else "no task instance was cleared"
+    )
+    assert ("plain text" in cleared.json["warning"]) == (major == 3)
 
 
 def test_our_own_traceback_is_not_shown(remote: Remote) -> None:
