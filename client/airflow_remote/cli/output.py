@@ -51,7 +51,7 @@ class OutputPrinter:
         self.finish()
         if self._folder is not None and self._folder.folded:
             job_id = result.job["id"] if result.job is not None else job_id
-            whole = f"airflow-remote job output {job_id} --stream stderr" if job_id else "--verbose"
+            whole = f"airflow-remote job output {job_id} --stream stderr" if job_id else "add --verbose"
             console.note(f"to see the traceback: {whole}")
 
     def _show(self, text: str) -> None:
