@@ -7,6 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from client.terminal import run_in_terminal
+
 from airflow_remote.exit_status import ExitStatus
 from live.concurrency import on_both_versions, run_concurrently
 from live.database import fetch_rows, fetch_runs
@@ -268,3 +271,22 @@ def test_password_of_a_connection_is_not_printed(server: Server) -> None:
     )
     assert "live_masked" in added.stdout
     assert "live-p@ssword" in got.stdout, "the request for it brings no secret"
+
+
+def test_confirmation_shows_what_would_be_changed(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_REMOTE_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("AIRFLOW_REMOTE_TOKEN", str(server.token))
+    monkeypatch.setenv("NO_PROXY", "*")
+    run_successfully(server, "dags", "test", "hello_remote", "2024-05-05")
+    line = ["tasks", "clear", "hello_remote", "-t", "hello", "-s", "2024-05-05", "-e", "2024-05-06"]
+    with run_in_terminal("--url", server.url, *line) as terminal:
+        terminal.read_until("[y/N] ")
+        shown, question = terminal.screen.rsplit("\n", 1)
+        terminal.type("n\n")
+        assert terminal.wait() == (ExitStatus.FAILED, "")
+    assert shown.startswith("You are about to delete these ")
+    assert "<TaskInstance: hello_remote.hello manual__" in shown
+    assert question == f"Run airflow {' '.join(line)} on {server.url}? [y/N] "
+    assert "not confirmed; nothing was done" in terminal.screen

@@ -65,11 +65,13 @@ class Confirm(NamedTuple):
     :param argument: the flag that confirms
     :param when: ask only if one of these is given; always if empty
     :param unless: do not ask if one of these is given
+    :param preview: whether the server returns what the command asks if the flag is false
     """
 
     argument: str
     when: tuple[str, ...]
     unless: tuple[str, ...]
+    preview: bool
 
 
 class Ask(NamedTuple):
@@ -246,7 +248,10 @@ def _parse_confirm(entry: Any) -> Confirm | None:
     if not isinstance(entry, dict):
         raise ValueError("'confirm' is not an object")
     return Confirm(
-        validate.text(entry, "argument"), validate.texts(entry, "when"), validate.texts(entry, "unless")
+        validate.text(entry, "argument"),
+        validate.texts(entry, "when"),
+        validate.texts(entry, "unless"),
+        entry.get("preview") is True,
     )
 
 

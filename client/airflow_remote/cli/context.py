@@ -28,6 +28,7 @@ from airflow_remote.http.url import DEFAULT_URL
 from airflow_remote.local_files import LocalTarget
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from airflow_remote.api.transcript import OnOutput
@@ -97,11 +98,12 @@ class CliContext:
                 target,
             )
 
-    def run_live(self, command: Command, values: dict[str, Any]) -> int:
+    def run_live(self, command: Command, values: dict[str, Any], line: Sequence[str]) -> int:
         """Run a live command, print its output as it arrives, and download the files that it wrote.
 
         :param command: its entry in the catalog
         :param values: values by argument name, from ``parser.parse``
+        :param line: the words of the command line, after the command
         :returns: the exit status
         :raises RemoteError: if the caller must still print the error
         """
@@ -111,7 +113,7 @@ class CliContext:
         client = self.client()
         with Downloads(command, values) as downloads:
             arguments = {
-                **with_upload_paths(command, complete_values(command, values, self.url)),
+                **with_upload_paths(command, complete_values(command, values, line, client, self.url)),
                 **downloads.names,
             }
             if self.detach:
@@ -122,15 +124,11 @@ class CliContext:
                 )
                 return self.run_detached(client, command.name, arguments, live=True, later=later)
 
-            def fetch(result: Result) -> None:
-                if downloads:
-                    downloads.fetch(result.files, lambda file, target: client.fetch(result, file, target))
-
             return self.run_and_show(
                 lambda on_output: client.run(
                     command.name, arguments, on_output=on_output, on_start=self.note_job, live=True
                 ),
-                finish=fetch,
+                finish=lambda result: downloads.fetch_from(client, result),
             )
 
     def client(self) -> Client:

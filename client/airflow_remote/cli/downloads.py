@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from airflow_remote.catalog.models import Command
+    from airflow_remote.client import Client, Result
     from airflow_remote.models import RemoteFile
 
     Fetch = Callable[[RemoteFile, LocalTarget], None]
@@ -74,6 +75,15 @@ class Downloads:
     ) -> None:
         """Remove incomplete files."""
         self._stack.close()
+
+    def fetch_from(self, client: Client, result: Result) -> None:
+        """Download the files of a result; see ``fetch``.
+
+        :param client: downloads one file
+        :param result: the result of the command
+        """
+        if self:
+            self.fetch(result.files, lambda file, target: client.fetch(result, file, target))
 
     def fetch(self, files: Sequence[RemoteFile], fetch: Fetch) -> None:
         """Download the files.

@@ -11,7 +11,7 @@ import click
 
 from airflow_remote.catalog.classic import normalize
 from airflow_remote.cli import console
-from airflow_remote.cli.prompts import DeclinedError, has_terminal
+from airflow_remote.cli.confirmation import DeclinedError, has_terminal
 from airflow_remote.errors import AnsweredError
 from airflow_remote.models import ACTIVE_STATES
 

@@ -110,6 +110,7 @@ class LiveCommand(DocumentedCommand):
         positional = [argument for argument in command.arguments if argument.positional]
         self.argument_help = [(metavar_of(argument), describe(argument)) for argument in positional]
         self.values: dict[str, Any] = {}
+        self.line: list[str] = []
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the command line as Airflow does.
@@ -121,6 +122,7 @@ class LiveCommand(DocumentedCommand):
         ctx.args = args
         if ctx.resilient_parsing:
             return args
+        self.line = list(args)
         try:
             self.values = parse(self.command, args)
         except HelpRequested:
@@ -135,7 +137,7 @@ class LiveCommand(DocumentedCommand):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and exit with its status."""
         context: CliContext = ctx.find_root().obj
-        ctx.exit(context.run_live(self.command, self.values))
+        ctx.exit(context.run_live(self.command, self.values, self.line))
 
 
 def build_command(provider: CatalogProvider, word: str, group: str = "") -> click.Command | None:

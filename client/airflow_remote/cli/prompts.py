@@ -5,40 +5,43 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from airflow_remote.cli.console import one_line, to_stderr
+from airflow_remote.cli.confirmation import DeclinedError, any_set, confirm, has_terminal, is_asked
 from airflow_remote.cli.parser import Secret
-from airflow_remote.errors import RemoteError, UnusableError
-from airflow_remote.exit_status import ExitStatus
+from airflow_remote.errors import UnusableError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow_remote.catalog.models import Argument, Command
-
-MAX_WORD_LENGTH = 60
-
-
-class DeclinedError(RemoteError):
-    """Raised when the user declines."""
-
-    exit_status = ExitStatus.FAILED
+    from airflow_remote.client import Client
 
 
-def complete_values(command: Command, values: dict[str, Any], server: str) -> dict[str, Any]:
+def complete_values(
+    command: Command, values: dict[str, Any], line: Sequence[str], client: Client, server: str
+) -> dict[str, Any]:
     """Prompt for confirmation and secrets, and return the completed values.
 
     :param command: the command
     :param values: values by argument name
+    :param line: the words of the command line, after the command
+    :param client: fetches what a command asks
     :param server: the server's URL, shown in the prompt
     :raises UnusableError: if a prompt is needed but there is no terminal
     :raises DeclinedError: if the user declines, or two secrets differ
+    :raises RemoteError: if the server rejects the command
     """
     if command.refused:
         # The server explains the refusal; do not ask for a password first.
         return {name: _without_secret(value) for name, value in values.items()}
     completed = dict(values)
-    if _needs_confirmation(command, values):
-        assert command.confirm is not None  # noqa: S101 (for the type checker)
-        _confirm(command, values, server)
-        completed[command.confirm.argument] = True
+    if command.confirm is not None and is_asked(command, values):
+        flag = command.confirm.argument
+
+        def fetch_question() -> str:
+            return client.run(command.name, {**values, flag: False}, live=True).stdout or ""
+
+        confirm(command, values, line, server, fetch_question)
+        completed[flag] = True
     for name, value in values.items():
         argument = command.argument(name)
         if argument is not None and value is Secret.PROMPT:
@@ -50,43 +53,13 @@ def complete_values(command: Command, values: dict[str, Any], server: str) -> di
             ]
     for ask in command.asks:
         argument = command.argument(ask.argument)
-        if argument is not None and ask.argument not in values and not _any_set(ask.unless, values):
+        if argument is not None and ask.argument not in values and not any_set(ask.unless, values):
             completed[ask.argument] = _prompt_secret(command, argument, twice=True)
     return completed
 
 
 def _without_secret(value: Any) -> Any:
     return True if value is Secret.PROMPT else value
-
-
-def _needs_confirmation(command: Command, values: dict[str, Any]) -> bool:
-    confirm = command.confirm
-    if confirm is None or values.get(confirm.argument) is True or _any_set(confirm.unless, values):
-        return False
-    return not confirm.when or _any_set(confirm.when, values)
-
-
-def _any_set(names: tuple[str, ...], values: dict[str, Any]) -> bool:
-    return any(values.get(name) not in (None, False) for name in names)
-
-
-def _confirm(command: Command, values: dict[str, Any], server: str) -> None:
-    if not has_terminal():
-        argument = command.argument(command.confirm.argument) if command.confirm else None
-        flag = argument.display_name if argument is not None else "--yes"
-        raise UnusableError(f"airflow {command.name} asks for confirmation: pass {flag}")
-    words = [f"airflow {command.name}"]
-    for argument in command.arguments:
-        value = values.get(argument.name)
-        if argument.positional and not argument.secret and value is not None:
-            words += [str(one) for one in (value if isinstance(value, list) else [value])]
-    shown = " ".join(one_line(word)[:MAX_WORD_LENGTH] for word in words)
-    to_stderr(f"Run {shown} on {server}? [y/N] ")
-    answer = sys.stdin.readline()
-    if not answer.endswith("\n"):
-        to_stderr("\n")
-    if answer.strip().lower() not in ("y", "yes"):
-        raise DeclinedError("not confirmed; nothing was done")
 
 
 def _prompt_secret(command: Command, argument: Argument, twice: bool) -> str:
@@ -109,8 +82,3 @@ def _prompt_secret(command: Command, argument: Argument, twice: bool) -> str:
     except EOFError:
         raise DeclinedError("no answer; nothing was done") from None
     return secret
-
-
-def has_terminal() -> bool:
-    """Return whether the user can be prompted."""
-    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 AS_JSON = ("--output=json",)
 
@@ -49,14 +52,29 @@ class Handler(str, Enum):
 class Confirmation:
     """How a command asks for confirmation. A server cannot answer, so the request must include a flag.
 
-    :param argument: the flag that confirms
+    :param argument: the flag that confirms; if it is false, the command only asks, or makes a dry run
     :param when: the command asks only with one of these flags; if there are none, it always asks
     :param unless: the command does not ask with one of these flags
+    :param preview: whether the flag can be given as false
     """
 
     argument: str
     when: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
+    preview: bool = True
+
+    def is_asked(self, values: Mapping[str, Any]) -> bool:
+        """Return whether the command asks.
+
+        :param values: its argument values by name
+        """
+        if values.get(self.argument) or any(values.get(flag) for flag in self.unless):
+            return False
+        return not self.when or any(values.get(flag) for flag in self.when)
+
+    def is_previewed(self, values: Mapping[str, Any]) -> bool:
+        """Return whether a request only wants to see what the command asks."""
+        return values.get(self.argument) is False and self.is_asked(values)
 
 
 @dataclass(frozen=True)

@@ -173,12 +173,11 @@ class Validator:
         """Add a problem if the command would prompt: there is no terminal for an answer."""
         command = " ".join(self.variant.command)
         confirm = self.variant.confirm
-        if confirm is not None and not values.get(confirm.argument):
-            asks = not confirm.when or any(values.get(flag) for flag in confirm.when)
-            if asks and not any(values.get(flag) for flag in confirm.unless):
-                self.problems.append(
-                    f"`{command}` asks for confirmation, which is not possible here: give {confirm.argument}"
-                )
+        if confirm is not None and confirm.is_asked(values) and not confirm.is_previewed(values):
+            self.problems.append(
+                f"`{command}` asks for confirmation, which is not possible here: give {confirm.argument}, "
+                f"or {confirm.argument}=false to see what it would do"
+            )
         for prompt in self.variant.prompts:
             if prompt.argument not in values and not any(values.get(flag) for flag in prompt.unless):
                 names = " or ".join((prompt.argument, *prompt.unless))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server.errors import ApiError
+from airflow_remote_server.integrations.confirmation import NOTHING_DONE, QuestionAsked, end_at_question
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,7 +36,7 @@ EXIT_MODULE = "_sitebuiltins"
 
 
 def load_program(
-    program: str, argv: list[str], logged: Sequence[str] = (), principal: str = ""
+    program: str, argv: list[str], logged: Sequence[str] = (), principal: str = "", preview: bool = False
 ) -> Callable[[], object]:
     """Import a program and return its main function.
 
@@ -46,9 +47,12 @@ def load_program(
     :param argv: the arguments
     :param logged: the arguments for Airflow's audit log, secrets masked
     :param principal: the user for Airflow's audit log
+    :param preview: whether to end the command when it asks for confirmation
     :raises ValueError: if the program is unknown
     """
     sys.argv = [program, *argv]
+    if preview:
+        end_at_question()
     if program in MODULES:
         return lambda: runpy.run_module(program, run_name="__main__", alter_sys=True)
     if program != "airflow" and program not in OPERATIONS:
@@ -109,6 +113,8 @@ def call_main(function: Callable[[], object]) -> dict[str, Any]:
     """
     try:
         returned = function()
+    except QuestionAsked:
+        returned = NOTHING_DONE
     except SystemExit as error:
         code = error.code
         message = "" if code is None or isinstance(code, int) else str(code)

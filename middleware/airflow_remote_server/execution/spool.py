@@ -2,8 +2,8 @@
 
 ================  ======================================================================================
 ``job.json``      what a supervisor needs: ``title`` (secrets masked), ``service``, ``limits``
-``command.json``  ``program``, ``argv``, ``logged``, ``principal`` and ``secrets``, until a supervisor claims
-                  it. A claim is a rename, so only one succeeds
+``command.json``  ``program``, ``argv``, ``logged``, ``principal``, ``secrets`` and ``preview``, until a
+                  supervisor claims it. A claim is a rename, so only one succeeds
 ``claimed.json``  the same, until the child has read it: the arguments may be secret
 ``supervisor``    the supervisor of the command: its lock file (``util.locks``), process ID and start time
 ``process``       the process ID and start time of the command; the process itself writes this file
@@ -60,7 +60,7 @@ STAGE = "stage"
 MAX_FILES = 1000
 """The maximum number of files of a job that the API lists."""
 STREAMS = (STDOUT, STDERR)
-CLAIMED_FIELDS = ("program", "argv", "logged", "principal", "secrets")
+CLAIMED_FIELDS = ("program", "argv", "logged", "principal", "secrets", "preview")
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,7 @@ class Command:
     :param logged: the arguments for Airflow's audit log, secrets masked
     :param principal: name of the principal that requested the command
     :param secrets: the secret values in the request, to be masked in all that the command prints
+    :param preview: whether to end the command when it asks for confirmation
     """
 
     program: str
@@ -97,6 +98,7 @@ class Command:
     logged: tuple[str, ...] = ()
     principal: str = ""
     secrets: tuple[str, ...] = ()
+    preview: bool = False
 
 
 class Spool:

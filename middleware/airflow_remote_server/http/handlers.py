@@ -24,12 +24,14 @@ class ValidatedRequest:
     :param variant: the command that it becomes
     :param values: by argument name
     :param uploads: files by argument name
+    :param preview: whether to end the command when it asks for confirmation
     """
 
     endpoint: Endpoint
     variant: Variant
     values: Values
     uploads: dict[str, FileStorage]
+    preview: bool = False
 
 
 class EndpointHandler(Protocol):

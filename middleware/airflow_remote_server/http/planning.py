@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from airflow_remote_server.jobs.models import Job
     from airflow_remote_server.jobs.service import JobService
 
+DRY_RUN = "dry_run"
+
 
 CELERY = "celery"
 """The group of Celery's commands, and a part of the names of Celery executors.
@@ -171,7 +173,11 @@ class Planner:
         self.policy.check(command, endpoint.name)
         values, uploads = Validator(variant, self.settings).validate(arguments, ignore_unknown)
         permissions.check_dags(variant, values)
-        request = ValidatedRequest(endpoint, variant, values, uploads)
+        confirm = variant.confirm
+        preview = confirm is not None and confirm.is_previewed(values)
+        if confirm is not None and preview and DRY_RUN in confirm.unless:
+            values, preview = {**values, DRY_RUN: True}, False  # it says more than the question
+        request = ValidatedRequest(endpoint, variant, values, uploads, preview)
         visible = mask_values(variant, values, self.settings.sensitive_names)
         handler = self._handlers[endpoint.handler]
         filenames = {name: file.filename for name, file in uploads.items()}
@@ -220,6 +226,7 @@ class Planner:
             tuple(build_audit_argv(variant, mask_values(variant, values, self.settings.sensitive_names))),
             principal.name,
             secrets,
+            request.preview,
         )
         return job, self.jobs.start(job, command)
 

@@ -39,7 +39,7 @@ def test_sample_catalog_is_parsed() -> None:
     conf = trigger.argument("conf")
     assert conf is not None
     assert (conf.flags, conf.kind, conf.nargs) == (("-c", "--conf"), "json", None)
-    assert catalog.command("db clean").confirm == ("yes", (), ("dry_run",))
+    assert catalog.command("db clean").confirm == ("yes", (), ("dry_run",), True)
     assert catalog.command("users create").asks == (("password", ("use_random_password",)),)
 
 

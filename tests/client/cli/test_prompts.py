@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
+from airflow_remote.catalog.models import Catalog
+from airflow_remote.cli.confirmation import show_line
 from airflow_remote.cli.progress import MIN_BYTES, bar
 from airflow_remote.exit_status import ExitStatus
 from client.program import Run
-from client.responses import envelope, file_entries, job
+from client.responses import envelope, file_entries, job, json_response
 from client.stub import FakeJob, Stub
 from client.terminal import run_in_terminal
 
+CONTRACT = Path(__file__).parents[2] / "contract"
 CREATE = [
     "users",
     "create",
@@ -33,34 +37,44 @@ CREATE = [
 # Confirmation.
 
 
+@pytest.fixture
+def older(run: Run, live: Stub) -> Stub:
+    """Return the stub of an older server, which cannot say what a command would ask."""
+    for command in live.catalog["commands"]:
+        if command["confirm"]:
+            del command["confirm"]["preview"]
+    run("nothing-of-this-name")  # an unknown name refreshes the cached catalog
+    return live
+
+
 @pytest.mark.parametrize("answer", ["y", "yes", "Y"])
-def test_yes_confirms(live: Stub, answer: str) -> None:
-    with run_in_terminal("--url", live.url, "dags", "delete", "my_dag") as terminal:
+def test_yes_confirms(older: Stub, answer: str) -> None:
+    with run_in_terminal("--url", older.url, "dags", "delete", "my_dag") as terminal:
         terminal.read_until("[y/N] ")
-        assert terminal.screen == f"Run airflow dags delete my_dag on {live.url}? [y/N] "
-        assert live.requests == []
+        assert terminal.screen == f"Run airflow dags delete my_dag on {older.url}? [y/N] "
+        assert older.requests == []
         terminal.type(f"{answer}\n")
         assert terminal.wait() == (0, "1.7.0\n")
-    assert live.request.arguments == {"dag_id": "my_dag", "yes": True}
+    assert older.request.arguments == {"dag_id": "my_dag", "yes": True}
 
 
 @pytest.mark.parametrize("answer", ["n\n", "\n", "nonsense\n", "\x04"])
-def test_other_answers_decline(live: Stub, answer: str) -> None:
-    with run_in_terminal("--url", live.url, "dags", "delete", "my_dag") as terminal:
+def test_other_answers_decline(older: Stub, answer: str) -> None:
+    with run_in_terminal("--url", older.url, "dags", "delete", "my_dag") as terminal:
         terminal.read_until("[y/N] ")
         terminal.type(answer)
         assert terminal.wait() == (ExitStatus.FAILED, "")
         assert "airflow-remote: not confirmed; nothing was done" in terminal.screen
-    assert live.requests == []
+    assert older.requests == []
 
 
-def test_ctrl_c_at_the_prompt_sends_nothing(live: Stub) -> None:
-    with run_in_terminal("--url", live.url, "dags", "delete", "my_dag") as terminal:
+def test_ctrl_c_at_the_prompt_sends_nothing(older: Stub) -> None:
+    with run_in_terminal("--url", older.url, "dags", "delete", "my_dag") as terminal:
         terminal.read_until("[y/N] ")
         terminal.type("\x03")
         assert terminal.wait() == (ExitStatus.INTERRUPTED, "")
         assert "airflow-remote: interrupted; no command was sent" in terminal.screen
-    assert live.requests == []
+    assert older.requests == []
 
 
 def test_without_a_terminal_the_error_names_the_option(run: Run, live: Stub) -> None:
@@ -89,6 +103,59 @@ def test_refused_command_does_not_prompt(run: Run, live: Stub) -> None:
     run("nothing-of-this-name")
     assert run("dags", "delete", "my_dag").status == 0
     assert live.request.arguments == {"dag_id": "my_dag"}
+
+
+def test_prompt_shows_what_the_command_asks_on_the_server(live: Stub) -> None:
+    question = "This drops 2 runs:\n  one\x1b[2J\n\nAre you sure? [y/n]\n"
+    live.respond_next(json_response(envelope(stdout=question, warning="nothing was done")))
+    with run_in_terminal("--url", live.url, "dags", "delete", "my_dag") as terminal:
+        terminal.read_until("[y/N] ")
+        assert terminal.screen == (
+            f"This drops 2 runs:\r\n  one [2J\r\nRun airflow dags delete my_dag on {live.url}? [y/N] "
+        )
+        terminal.type("y\n")
+        assert terminal.wait() == (0, "1.7.0\n")
+    first, second = live.requests_named("delete")
+    assert first.arguments == {"dag_id": "my_dag", "yes": False}
+    assert second.arguments == {"dag_id": "my_dag", "yes": True}
+    assert first.headers["idempotency-key"] != second.headers["idempotency-key"]
+
+
+def test_command_that_fails_before_it_asks_is_not_confirmed(live: Stub) -> None:
+    live.respond_next(json_response(envelope(status="ERROR", output="no such DAG", exit_code=1), 404))
+    with run_in_terminal("--url", live.url, "dags", "delete", "my_dag") as terminal:
+        assert terminal.wait() == (1, "")
+        assert terminal.screen == "airflow-remote: no such DAG\r\n"
+    assert len(live.requests_named("delete")) == 1
+
+
+def test_command_that_asks_nothing_finds_nothing_to_change(live: Stub) -> None:
+    live.respond_next(json_response(envelope(stdout="")))
+    with run_in_terminal("--url", live.url, "dags", "delete", "my_dag") as terminal:
+        terminal.read_until("[y/N] ")
+        assert terminal.screen.startswith("Nothing would be changed.\r\nRun airflow")
+
+
+def test_declined_command_is_only_asked_about(live: Stub) -> None:
+    line = ["db", "clean", "--clean-before-timestamp", "2026-01-01", "-t", "a b", "--skip-archive"]
+    with run_in_terminal("--url", live.url, *line) as terminal:
+        terminal.read_until("[y/N] ")
+        shown = "airflow db clean --clean-before-timestamp 2026-01-01 -t 'a b' --skip-archive"
+        assert f"Run {shown} on {live.url}? [y/N] " in terminal.screen
+        terminal.type("n\n")
+        assert terminal.wait()[0] == ExitStatus.FAILED
+    [request] = live.requests_named("clean")
+    assert request.arguments["yes"] is False
+
+
+def test_secrets_in_the_line_to_confirm_are_masked() -> None:
+    command = Catalog(json.loads((CONTRACT / "commands.json").read_text())).command("connections add")
+    line = ["c", "--conn-password", "hunter2", "--conn_uri=a://b:hunter3@c", "--conn-host", "http://u:pw@h/"]
+    values = {"conn_id": "c", "conn_password": "hunter2", "conn_uri": "a://b:hunter3@c"}
+    shown = show_line(command, values, line)
+    assert shown == (
+        "airflow connections add c --conn-password '***' '--conn_uri=***' --conn-host 'http://***@h/'"
+    )
 
 
 # Secrets.

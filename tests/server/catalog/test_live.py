@@ -223,7 +223,12 @@ def test_document_describes_commands_for_clients(catalog: Catalog) -> None:
     assert (conf["flags"], conf["kind"], conf["required"]) == (["-c", "--conf"], "json", False)
     [file] = [found for found in commands["variables import"]["arguments"] if found["name"] == "file"]
     assert (file["flags"], file["kind"], file["required"]) == ([], "upload", True)
-    assert commands["dags delete"]["confirm"] == {"argument": "yes", "when": [], "unless": []}
+    assert commands["dags delete"]["confirm"] == {
+        "argument": "yes",
+        "when": [],
+        "unless": [],
+        "preview": True,
+    }
     assert commands["db clean"]["confirm"]["unless"] == ["dry_run"]
     assert commands["dags pause"]["confirm"]["when"] == ["treat_dag_id_as_regex"]
     assert commands["dags list"]["json"]

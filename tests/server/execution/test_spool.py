@@ -38,6 +38,7 @@ def test_command_can_be_claimed_once(spool: Spool) -> None:
         "logged": [],
         "principal": "",
         "secrets": [],
+        "preview": False,
     }
     with pytest.raises(FileNotFoundError):
         spool.take_command()
