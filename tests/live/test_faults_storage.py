@@ -178,6 +178,18 @@ def test_a_server_that_starts_on_a_read_only_disk(server: Server) -> None:
 
 
 @on_both_versions
+def test_folders_that_are_removed_are_created_again(server: Server) -> None:
+    triggers = {}
+    for folder in ("jobs", "supervisors", "host"):
+        shutil.rmtree(server.home / "rest_api" / folder)
+        name = f"without {folder}"
+        reply = trigger(server, name)
+        assert reply.status == 200, reply.text
+        triggers[name] = reply["job"]["id"]
+    check_triggers(server, triggers)
+
+
+@on_both_versions
 def test_a_store_that_is_locked(server: Server) -> None:
     name = "a locked store"
     job_id = submit(server, "render", **probe_arguments("waits", name))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_remote_server.execution import protocol
 from airflow_remote_server.execution.cold_start import ColdStarter, start_program
 from airflow_remote_server.execution.fingerprint import environment_digest
-from airflow_remote_server.execution.registry import register_server
+from airflow_remote_server.execution.registry import is_registered, register_server
 from airflow_remote_server.execution.start_failures import StartFailures
 from airflow_remote_server.util.locks import is_locked
 from airflow_remote_server.util.private_dirs import make_private_dir
@@ -127,7 +127,7 @@ class ForkServerClient:
     def _register(self, directory: Path) -> None:
         """Tell fork servers, including future ones, that this server runs."""
         server = (os.getpid(), environment_digest())  # the process ID changes after a fork
-        if self._registered != server:
+        if self._registered != server or not is_registered(directory, *server):
             register_server(directory, *server)
             self._registered = server
 

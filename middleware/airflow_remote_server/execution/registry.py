@@ -34,6 +34,16 @@ def register_server(directory: Path, pid: int, environment: str) -> None:
             other.unlink(missing_ok=True)
 
 
+def is_registered(directory: Path, pid: int, environment: str) -> bool:
+    """Return whether there is a record of a server. The directory may have been removed.
+
+    :param directory: the directory of the fork servers
+    :param pid: process ID of the server
+    :param environment: digest of its environment
+    """
+    return (directory / DIRECTORY / f"{pid}-{environment}").exists()
+
+
 def any_server_runs(directory: Path, environment: str) -> bool:
     """Return whether a server of an environment runs. Remove the records of servers that have ended.
 

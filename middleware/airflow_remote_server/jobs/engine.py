@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event
@@ -53,6 +54,20 @@ def make_engine(address: str | URL) -> Engine:
 
     event.listen(engine, "connect", configure)
     return engine
+
+
+def file_identity(engine: Engine) -> tuple[int, int] | None:
+    """Return the device and the inode of the file of a SQLite database; None if there is no file.
+
+    :param engine: the engine of any database
+    """
+    if engine.dialect.name != "sqlite" or not engine.url.database:
+        return None
+    try:
+        status = os.stat(engine.url.database)  # noqa: PTH116 - faster, and called for each transaction
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def is_transient(error: Exception) -> bool:

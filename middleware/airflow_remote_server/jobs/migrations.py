@@ -1,10 +1,15 @@
-"""The tables of the job store, by version. A released migration is never changed."""
+"""The tables of the job store, by version. A released migration is never changed.
+
+A migration returns the statements that create what is missing. So it continues where an earlier one broke
+off: MySQL commits each statement that changes the schema, together with the row of the version.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Column,
     Float,
@@ -20,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.mysql import MEDIUMTEXT
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,12 +39,11 @@ LONG = Text().with_variant(MEDIUMTEXT(), "mysql")
 """MySQL's TEXT holds 64 kB, but one argument may have twice as much."""
 
 
-def create_jobs(connection: Connection) -> None:
-    """Create the table of jobs."""
-    metadata = MetaData()
+def create_jobs(connection: Connection) -> list[DDLElement]:
+    """Return the statements for the table of jobs."""
     table = Table(
         "airflow_remote_job",
-        metadata,
+        MetaData(),
         Column("id", String(40), primary_key=True),
         Column("kind", String(10), nullable=False),
         Column("state", String(10), nullable=False),
@@ -62,15 +67,14 @@ def create_jobs(connection: Connection) -> None:
         UniqueConstraint("principal", "key", name="airflow_remote_job_key"),
     )
     Index("airflow_remote_job_state", table.c.state)
-    metadata.create_all(connection, checkfirst=False)
+    return create_missing(connection, table)
 
 
-def create_audit(connection: Connection) -> None:
-    """Create the table of the audit log."""
-    metadata = MetaData()
+def create_audit(connection: Connection) -> list[DDLElement]:
+    """Return the statements for the table of the audit log."""
     table = Table(
         "airflow_remote_audit",
-        metadata,
+        MetaData(),
         Column("id", String(40), primary_key=True),
         Column("time", Float(53), nullable=False),
         Column("principal", String(100), nullable=False),
@@ -89,43 +93,99 @@ def create_audit(connection: Connection) -> None:
     )
     Index("airflow_remote_audit_time", table.c.time)
     Index("airflow_remote_audit_principal", table.c.principal, table.c.id)
-    metadata.create_all(connection, checkfirst=False)
+    return create_missing(connection, table)
 
 
-def add_ends_to_audit(connection: Connection) -> None:
-    """Add the state and the exit code of the job to the audit log, and an index to find a job's entries."""
+def add_ends_to_audit(connection: Connection) -> list[DDLElement]:
+    """Return the statements for the state and exit code of a job, and for an index to find its entries."""
     table = Table("airflow_remote_audit", MetaData(), Column("job", String(40)))
-    for column in ("state VARCHAR(10)", "exit_code INTEGER"):
-        connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {column}")
-    Index("airflow_remote_audit_job", table.c.job).create(connection)
+    Index("airflow_remote_audit_job", table.c.job)
+    inspector = inspect(connection)
+    existing = (
+        {column["name"] for column in inspector.get_columns(table.name)}
+        if inspector.has_table(table.name)
+        else set()
+    )
+    columns = {"state": "VARCHAR(10)", "exit_code": "INTEGER"}
+    return [
+        *(
+            DDL(f"ALTER TABLE {table.name} ADD COLUMN {name} {type_name}")
+            for name, type_name in columns.items()
+            if name not in existing
+        ),
+        *create_missing(connection, table),
+    ]
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (create_jobs, create_audit, add_ends_to_audit)
+def create_missing(connection: Connection, table: Table) -> list[DDLElement]:
+    """Return the statements that create a table and its indexes, without those that exist.
+
+    :param connection: a connection to the database
+    :param table: the table
+    """
+    inspector = inspect(connection)
+    statements: list[DDLElement] = []
+    existing: set[str | None] = set()
+    if inspector.has_table(table.name):
+        existing = {index["name"] for index in inspector.get_indexes(table.name)}
+    else:
+        statements.append(CreateTable(table))
+    indexes = sorted(table.indexes, key=lambda index: str(index.name))
+    return [*statements, *(CreateIndex(index) for index in indexes if index.name not in existing)]
+
+
+MIGRATIONS: tuple[Callable[[Connection], list[DDLElement]], ...] = (
+    create_jobs,
+    create_audit,
+    add_ends_to_audit,
+)
 """The first one creates version 1, and so on."""
+
+RETRIES = 20
+"""How often to start again because other processes migrate the tables; one of them makes progress."""
 
 
 def version_of(engine: Engine) -> int:
     """Return the version of the tables, or 0 if there are none."""
     with engine.connect() as connection:
-        if not inspect(connection).has_table(VERSIONS.name):
-            return 0
-        return max((row[0] for row in connection.execute(select(VERSIONS.c.version))), default=0)
+        return version_in(connection) if inspect(connection).has_table(VERSIONS.name) else 0
 
 
-def migrate(engine: Engine, retries: int = 5) -> None:
+def version_in(connection: Connection) -> int:
+    """Return the version of the tables, or 0 if there are none, if the table of versions exists."""
+    return max((row[0] for row in connection.execute(select(VERSIONS.c.version))), default=0)
+
+
+def next_migration(engine: Engine) -> int | None:
+    """Return the version that must be created next, or of which something is missing; None if there is none.
+
+    :param engine: the engine of the database
+    """
+    version = version_of(engine)
+    if version <= len(MIGRATIONS):
+        with engine.connect() as connection:
+            for number, migration in enumerate(MIGRATIONS[:version], 1):
+                if migration(connection):
+                    return number
+    return version + 1 if version < len(MIGRATIONS) else None
+
+
+def migrate(engine: Engine, retries: int = RETRIES) -> None:
     """Migrate the tables to the newest version. Several processes may do so at the same time.
 
     :param engine: the engine of the database
     :param retries: how often to start again because another process migrates the tables
     :raises sqlalchemy.exc.SQLAlchemyError: if the database cannot be used
     """
-    while (version := version_of(engine)) < len(MIGRATIONS):
+    while (version := next_migration(engine)) is not None:
         try:
             with engine.begin() as connection:
                 VERSIONS.create(connection, checkfirst=True)
-                # The first process to insert the version creates the tables; the others fail here.
-                connection.execute(VERSIONS.insert().values(version=version + 1))
-                MIGRATIONS[version](connection)
+                if version > version_in(connection):
+                    # The first process to insert the version creates the tables; the others fail here.
+                    connection.execute(VERSIONS.insert().values(version=version))
+                for statement in MIGRATIONS[version - 1](connection):
+                    connection.execute(statement)
         except (IntegrityError, OperationalError, ProgrammingError):
             retries -= 1
             if retries < 0:

@@ -54,17 +54,20 @@ class JobSpools:
     def ensure_state_dir(self) -> None:
         """Create the state directory, the spool root and the directory's id unless they exist.
 
+        They may be removed at any time.
+
         :raises Unavailable: if the state directory is not writable
         """
-        if self._node:
-            return
         path = self.state_dir / "node"
+        if self._node and self.root.is_dir() and path.exists():
+            return
         with self.reporting_unwritable():
             make_private_dir(self.state_dir)
             make_private_dir(self.root)
             # Threads and processes race for this: a hard link is atomic, and the first one wins.
             partial = path.with_suffix(f".{secrets.token_hex(8)}")
-            partial.write_text(secrets.token_hex(ID_DIGITS // 2), "ascii")
+            # Other processes of this server know the id that a removed directory had.
+            partial.write_text(directory_id(self._node) or secrets.token_hex(ID_DIGITS // 2), "ascii")
             with suppress(FileExistsError):
                 os.link(partial, path)
             partial.unlink()
@@ -121,8 +124,9 @@ class JobSpools:
 
     def all_spools(self) -> Iterator[Spool]:
         """Yield every spool of this state directory."""
-        for path in self.root.iterdir():
-            yield Spool(path)
+        with suppress(FileNotFoundError):
+            for path in self.root.iterdir():
+                yield Spool(path)
 
     def create(self, job: Job) -> None:
         """Create a job's empty spool.

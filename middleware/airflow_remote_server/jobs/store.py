@@ -13,7 +13,7 @@ from sqlalchemy import and_, column, delete, func, not_, or_, select, table
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from airflow_remote_server.errors import Unavailable
-from airflow_remote_server.jobs.engine import first_line, is_transient, make_engine
+from airflow_remote_server.jobs.engine import file_identity, first_line, is_transient, make_engine
 from airflow_remote_server.jobs.migrations import migrate
 from airflow_remote_server.jobs.models import ACTIVE, Job, JobState, directory_id
 from airflow_remote_server.jobs.sql import matches_command, storable
@@ -77,15 +77,22 @@ class JobStore:
         self._url = url
         self._engine: Engine | None = None
         self._lock = threading.Lock()
+        self._file: tuple[int, int] | None = None
         self._missing_since: float | None = None
 
     def _connect(self) -> Engine:
-        """Return the engine, after the first call has migrated the tables."""
+        """Return the engine, after the first call has migrated the tables.
+
+        If the file of SQLite was removed or replaced, no connection to the old one is used any more.
+        """
         with self._lock:
             if self._engine is None:
                 engine = make_engine(self._url)
                 migrate(engine)
-                self._engine = engine
+                self._engine, self._file = engine, file_identity(engine)
+            elif self._file is not None and self._file != (file := file_identity(self._engine)):
+                self._engine.dispose()
+                self._file = file or self._file
         return self._engine
 
     def run_transaction(self, work: Callable[[Connection], T], retry_for: float = RETRY_SECONDS) -> T:

@@ -12,6 +12,8 @@ import os
 import time
 from pathlib import Path
 
+from airflow_remote_server.util.private_dirs import make_private_dir
+
 SOCKET = ".sock"
 
 STALE_SECONDS = 24 * 3600.0
@@ -108,7 +110,12 @@ class CommandSlots:
         self.most = most
 
     def acquire(self) -> int | None:
-        """Return the descriptor of a free slot; None if all slots are taken."""
+        """Return the descriptor of a free slot; None if all slots are taken.
+
+        If the directory was removed, it is created again.
+        """
+        with contextlib.suppress(OSError):
+            make_private_dir(self.directory)
         for number in range(self.most):
             with contextlib.suppress(OSError):
                 descriptor = acquire(self.directory / f"slot-{number}.lock")
