@@ -14,6 +14,8 @@ import sys
 import tempfile
 import time
 import warnings
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 
     from airflow_remote_server.config.settings import Settings
     from airflow_remote_server.jobs.models import Job
+
+collect_ignore = [] if find_spec("uvicorn") else ["http/test_break_off.py"]
+"""Airflow 2 does not ship the server that these tests run."""
 
 HOME = Path(tempfile.mkdtemp(prefix="airflow-remote-tests-"))
 
@@ -68,6 +73,19 @@ def pytest_configure(config: pytest.Config) -> None:
         airflow.settings.initialize()
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests of the other major version of Airflow."""
+    other = "airflow2" if installed_major() == 3 else "airflow3"
+    left_out = [item for item in items if item.get_closest_marker(other)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def installed_major() -> int:
+    """Return the major version of the installed Airflow."""
+    return int(version("apache-airflow").split(".", 1)[0])
+
+
 def pytest_unconfigure() -> None:
     """Remove the home."""
     shutil.rmtree(HOME, ignore_errors=True)
@@ -82,9 +100,7 @@ def home() -> Path:
 @pytest.fixture(scope="session")
 def major() -> int:
     """Return the major version of the installed Airflow."""
-    from airflow import __version__
-
-    return int(__version__.split(".", 1)[0])
+    return installed_major()
 
 
 @pytest.fixture(scope="session")

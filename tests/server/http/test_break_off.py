@@ -8,6 +8,10 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import uvicorn
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 
 from airflow_remote_server.http.asgi_connection import BREAK_OFF, AsgiConnection
 from airflow_remote_server.http.sending import BLOCK
@@ -16,10 +20,7 @@ from airflow_remote_server.integrations.asgi_transport import find_transport
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-uvicorn = pytest.importorskip("uvicorn")
-BaseHTTPMiddleware = pytest.importorskip("starlette.middleware.base").BaseHTTPMiddleware
-GZipMiddleware = pytest.importorskip("starlette.middleware.gzip").GZipMiddleware
-ServerErrorMiddleware = pytest.importorskip("starlette.middleware.errors").ServerErrorMiddleware
+pytestmark = pytest.mark.airflow3
 
 PIECES = 20
 
@@ -71,9 +72,6 @@ async def serve(app: Any, http: str, use: Callable[[socket.socket], Awaitable[An
 @pytest.mark.parametrize("http", ["httptools", "h11"])
 @pytest.mark.parametrize("app", list(wrap_in_middlewares()))
 def test_broken_off_response_has_no_last_chunk(app: Any, http: str, caplog: pytest.LogCaptureFixture) -> None:
-    if http == "httptools":
-        pytest.importorskip("httptools")
-
     async def read(client: socket.socket) -> bytes:
         reader, writer = await asyncio.open_connection(sock=client)
         received = await asyncio.wait_for(reader.read(), 60)

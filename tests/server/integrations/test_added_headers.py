@@ -32,9 +32,7 @@ class Inner:
 
 
 @pytest.fixture
-def adding(major: int, monkeypatch: pytest.MonkeyPatch) -> Any:
-    if major < 3:
-        pytest.skip("Airflow 2 has no such middleware")
+def adding(monkeypatch: pytest.MonkeyPatch) -> Any:
     path, _, name = ADDS_AUTHORIZATION.rpartition(".")
     module = importlib.import_module(path)
     # Making a token needs a configured auth manager.
@@ -68,6 +66,7 @@ def call(headers: Any, *stack: Any) -> Any:
     return Inner.seen
 
 
+@pytest.mark.airflow3
 @pytest.mark.parametrize("headers", CLIENTS)
 def test_added_header_is_removed(adding: Any, headers: Any) -> None:
     arrived, kept = call(headers, Inner, adding)
@@ -75,6 +74,7 @@ def test_added_header_is_removed(adding: Any, headers: Any) -> None:
     assert kept == headers
 
 
+@pytest.mark.airflow3
 @pytest.mark.parametrize("headers", CLIENTS)
 def test_headers_of_client_are_kept_outside_of_that_middleware(adding: Any, headers: Any) -> None:
     assert call(headers, adding, Inner) == (headers, headers)
