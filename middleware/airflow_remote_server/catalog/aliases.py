@@ -66,6 +66,17 @@ REQUIREMENTS = {
 """Groups and commands that not every installation has, and what they require."""
 
 
+def successor_of(name: str, airflow_major: int) -> str:
+    """Return the current name of a command of Airflow 1.10; "" if there is none.
+
+    :param name: its name
+    :param airflow_major: the major version of the installed Airflow
+    """
+    if name == "webserver" and airflow_major < 3:
+        return name
+    return FORMER.get(name, ("",))[0]
+
+
 def current_names(description: Mapping[str, Any], known: Collection[str]) -> dict[str, str]:
     """Return the current names of commands that the installed Airflow has under another name, for users.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server.auth.authenticator import SETUP_HINT
 from airflow_remote_server.auth.permissions import UNRESTRICTED
+from airflow_remote_server.catalog.aliases import successor_of
 from airflow_remote_server.catalog.argv import build_audit_argv, mask_values
 from airflow_remote_server.catalog.classic import classic_endpoints
 from airflow_remote_server.catalog.live import CatalogLoader
@@ -108,9 +109,11 @@ class Planner:
         """
         endpoint = self._names.get(name)
         if endpoint is None:
-            hint = did_you_mean(name, self._names)
-            if not hint and WORD.fullmatch(name):
-                hint = f"; for a command of this Airflow, use '/api/v1.0/commands/{name}'"
+            command = successor_of(name, self.settings.airflow_major)
+            hint = "" if command else did_you_mean(name, self._names)
+            if command or (not hint and WORD.fullmatch(name)):
+                path = (command or name).replace(" ", "/")
+                hint = f"; for a command of this Airflow, use '/api/v1.0/commands/{path}'"
             raise NotFound(f"no such endpoint: {name[:80]!r}{hint}")
         return endpoint
 

@@ -86,6 +86,8 @@ def test_endpoint_without_command_returns_full_envelope(ask: Any) -> None:
         ),
         ("/dags/list_runs/", 404, "use '/api/v1.0/commands/dags/list-runs'"),
         ("/api/v1.0/info", 404, "use '/api/v1.0/commands/info'"),
+        ("/api/v1.0/delete_dag", 404, "this Airflow, use '/api/v1.0/commands/dags/delete'"),
+        ("/api?api=initdb", 404, "use '/api/v1.0/commands/db/migrate'"),
         ("/api/v1.0/jobs/x/y", 404, "no such path: '/api/v1.0/jobs/x/y'"),
         ("/api/v1/jobs", 404, "did you mean '/api/v1.0/jobs'?"),
         ("/api/v1.0/version/x", 404, "no such path"),
