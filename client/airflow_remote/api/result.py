@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from airflow_remote.http.session import Response
 
 TOKEN_FAILED = "Token Authentication Failed"  # noqa: S105 (a message)
+MAX_LINES = 200
+"""How many of the last lines of an output may be its JSON."""
+
 TRIGGERS = ("trigger_dag", "dags trigger")
 """The commands that create a DAG run and print its id."""
 
@@ -74,7 +78,8 @@ def result_of_job(job: Mapping[str, Any], stdout: str, stderr: str) -> Result:
     if not isinstance(status, int) or isinstance(status, bool) or (status < 300) != succeeded:
         status = 200 if succeeded else 422
     warning = job.get("warning")
-    result = _parse_output(stdout) if succeeded else None
+    printed_json = succeeded or "--output=json" in job.get("airflow_cmd", "").split(" ")
+    result = _parse_output(stdout) if printed_json else None
     envelope = {
         "airflow_cmd": job.get("airflow_cmd", ""),
         "arguments": job.get("arguments", {}),
@@ -121,11 +126,20 @@ def _is_envelope(document: Any) -> bool:
 
 
 def _parse_output(text: str) -> Any:
-    """Parse a text that is a JSON object or list; return None for any other text."""
-    try:
-        return json.loads(text) if text.lstrip().startswith(("{", "[")) else None
-    except (ValueError, RecursionError):
-        return None
+    """Parse a text that is a JSON object or list, or its last line that is a list of objects.
+
+    Code of DAG files may print other lines before and after what a command prints.
+
+    :param text: the standard output of a command
+    :returns: None for any other text
+    """
+    lines = text.rsplit("\n", MAX_LINES)[-MAX_LINES:]
+    rows = (line for line in reversed(lines) if line.startswith(("[{", "[]")))
+    whole = [text] if text.lstrip().startswith(("{", "[")) else []
+    for candidate in (*whole, *rows):
+        with suppress(ValueError, RecursionError):
+            return json.loads(candidate)
+    return None
 
 
 def _dag_run_id_of(runs: Any) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -76,3 +77,21 @@ def test_followed_command_raises_with_http_status_and_error_of_its_job(stub: Stu
     assert (result.http_status, result.envelope["error"], result.warning) == (404, NOT_FOUND, "careful")
     assert result.job is not None
     assert result.job["id"] == JOB_ID
+
+
+def test_json_is_found_amid_other_lines() -> None:
+    document = job(state="succeeded", exit_code=0)
+    rows = [{"dag_id": "a"}]
+    for text in (
+        f"{json.dumps(rows)}\n",
+        f"['loading']\n{json.dumps(rows)}\n",
+        f"x\n{json.dumps(rows)}\n[done]\n",
+    ):
+        assert result_of_job(document, text, "").envelope["result"] == rows
+    assert "result" not in result_of_job(document, "[1\n", "").envelope
+
+
+def test_failed_command_that_was_asked_for_json_has_a_result() -> None:
+    command = "airflow dags list-import-errors --output=json"
+    result = result_of_job(job(**NOT_FOUND_JOB, airflow_cmd=command), '[{"error": "x"}]\n', "")
+    assert result.envelope["result"] == [{"error": "x"}]
