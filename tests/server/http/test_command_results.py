@@ -135,6 +135,7 @@ def test_runs_that_cannot_be_triggered(remote: Remote, run: Any, major: int) -> 
 
 
 def test_invalid_regular_expression_is_a_400(run: Any) -> None:
+    run("dags unpause", dag_id="probes")  # SQLite does not look at the expression if there is no such DAG
     expressions = [("dags pause", {"dag_id": "[", "treat_dag_id_as_regex": True, "yes": True})]
     expressions += [("tasks clear", {"dag_id": "[", "dag_regex": True, "yes": True})]
     for command, arguments in expressions:
