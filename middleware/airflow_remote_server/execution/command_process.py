@@ -15,17 +15,26 @@ import time
 import traceback
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_remote_server.execution.child import call_main, load_program, log_failure, set_title
 from airflow_remote_server.execution.output_filter import mask_output
 from airflow_remote_server.execution.spool import FILES, JOB, MODULES, PROCESS, RESULT, STDERR, STDOUT
+from airflow_remote_server.util.file_queue import FileQueue
 from airflow_remote_server.util.locks import start_ticks
 from airflow_remote_server.util.masker import Masker
 from airflow_remote_server.util.process_tree import become_subreaper, descendants, kill
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_remote_server.execution.spool import Spool
+
+IMPORTS = "imports"
+"""Directory of the queue of cold imports, below the state directory."""
+
+IMPORT_WAIT_SECONDS = 60.0
+"""The maximum time that a cold command waits for others to import Airflow."""
 
 SITE_PACKAGES = tuple({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
 
@@ -67,7 +76,7 @@ def run_command(spool: Spool) -> NoReturn:
         if "numpy" in sys.modules:
             sys.modules["numpy"].random.seed()
         module_count = len(sys.modules)
-        result = call_main(lambda: load_program(**command)())
+        result = call_main(lambda: import_program(spool, command)())
         code = result["exit_code"]
         if code:
             log_failure()
@@ -85,6 +94,23 @@ def run_command(spool: Spool) -> NoReturn:
                 kill(pid)  # the supervisor does the same, if it still runs
         finally:
             os._exit(code)
+
+
+def import_program(spool: Spool, command: dict[str, Any]) -> Callable[[], object]:
+    """Import the program of a command, and return its main function.
+
+    A cold import of Airflow takes seconds of a processor. So as many processes import as there are
+    processors, in the order in which they arrive: more would all be late.
+
+    :param spool: spool of the command
+    :param command: the arguments of ``load_program``
+    :raises ValueError: if the program is unknown
+    """
+    if "airflow.__main__" in sys.modules:
+        return load_program(**command)
+    state = spool.path.parents[1]
+    with FileQueue(state / IMPORTS, len(os.sched_getaffinity(0))).turn(IMPORT_WAIT_SECONDS):
+        return load_program(**command)
 
 
 def redirect_streams(directory: Path) -> None:
