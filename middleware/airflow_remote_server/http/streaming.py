@@ -87,8 +87,8 @@ class OutputFollower:
         """Yield at most one block of new output of each stream."""
         offsets = self._offsets
         for stream in offsets:
-            if self._folder.size(stream) < offsets[stream]:
-                offsets[stream] = 0  # a service's output was truncated
+            if self._job.service and self._folder.size(stream) < offsets[stream]:
+                offsets[stream] = 0  # it begins anew; that of a command is only cut off at its limit
             if self._folder.size(stream) > offsets[stream] or ended:
                 data = self._jobs.spools.read_output(self._job, stream, offsets[stream], BLOCK)
                 offsets[stream] += len(data)

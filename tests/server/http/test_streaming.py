@@ -13,12 +13,14 @@ from processes import wait_for
 from airflow_remote_server.http.streaming import Unfinished
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from probe_dag import MakeProbe
     from remote import Remote
     from werkzeug.test import TestResponse
+
+    MakeRemote = Callable[..., Remote]
 
 pytestmark = pytest.mark.slow
 
@@ -89,6 +91,19 @@ def test_wait_limits_stream_of_chattering_command(remote: Remote, make_probe: Ma
         assert [*events(response)][-1]["event"] == "unfinished"
     assert time.monotonic() < begun + 10
     response.close()
+
+
+@pytest.mark.parametrize("media", [TEXT, EVENTS])
+def test_output_over_the_limit_is_not_repeated(
+    make_remote: MakeRemote, shared_state: Path, make_probe: MakeProbe, media: str
+) -> None:
+    remote = make_remote(state_dir=shared_state, max_output_bytes=1_000_000)
+    probe = make_probe("tell", "flood")
+    probe.write_text(json.dumps([[1, "the beginning"]]))
+    response = remote.run(probe, ACCEPT=media, buffered=False)
+    text = response.text if media == TEXT else output(list(events(response)), "stdout")
+    assert len(text) >= 1_000_000
+    assert text.count("the beginning") == 1
 
 
 def test_text_stream_without_output_returns_202(remote: Remote, make_probe: MakeProbe) -> None:
