@@ -136,6 +136,15 @@ class Settings:
             _INTEGER,
         ),
     )
+    max_queue_share: float = field(
+        default=0.5,
+        metadata=option(
+            "max_queue_share",
+            "With a `tokens_file`, which share of `max_queued` the commands of one token may take; further "
+            "ones are answered with 429.",
+            _NUMBER,
+        ),
+    )
     min_free_bytes: int = field(
         default=16 * MEBIBYTE,
         metadata=option(

@@ -49,17 +49,13 @@ class JobAdmission:
         :raises Unavailable: if the store or the state directory cannot be used
         """
         self._require_space(job)
-        max_active = self.settings.max_running + self.settings.max_queued
+        max_active, max_share = self._limits(job)
         for attempt in range(ATTEMPTS):
             try:
-                return self.store.add(job, None if job.service else max_active)
-            except QueueFull:
+                return self.store.add(job, max_active, max_share)
+            except QueueFull as full:
                 if attempt:
-                    raise Busy(
-                        f"{max_active} commands are running or queued already "
-                        "([rest_api_plugin] max_running, max_queued): try again later",
-                        {"Retry-After": RETRY_AFTER},
-                    ) from None
+                    raise self._busy(job, full.share) from None
                 self.reconciler.reconcile_active()  # some may have ended while no request waited for them
             except DuplicateKey as duplicate:
                 earlier = self._repeated(job, duplicate.job)
@@ -69,6 +65,36 @@ class JobAdmission:
                 self.spools.remove(earlier.id)  # this request takes its place
                 self.store.remove([earlier.id])
         return None
+
+    def _limits(self, job: Job) -> tuple[int | None, int | None]:
+        """Return how many commands may be active: of all principals, and of the job's; None for no limit.
+
+        With a single token, there is nobody to share with.
+        """
+        settings = self.settings
+        if job.service:
+            return None, None
+        max_active = settings.max_running + settings.max_queued
+        if settings.tokens_file is None:
+            return max_active, None
+        share = min(1.0, settings.max_queue_share)
+        return max_active, settings.max_running + int(settings.max_queued * share)
+
+    def _busy(self, job: Job, share: bool) -> Busy:
+        """Return the error for a job that does not fit into the queue.
+
+        :param job: the job
+        :param share: whether its principal has used up its share
+        """
+        max_active, max_share = self._limits(job)
+        who, count, keys = "", max_active, "max_running, max_queued"
+        if share:
+            who, count, keys = f" of {job.principal}", max_share, f"{keys}, max_queue_share"
+        return Busy(
+            f"{count} commands{who} are running or queued already "
+            f"([rest_api_plugin] {keys}): try again later",
+            {"Retry-After": RETRY_AFTER},
+        )
 
     def _require_space(self, job: Job) -> None:
         """Reject a job if the disk is almost full; a repeated request gets its earlier job nevertheless."""

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
-from dataclasses import asdict, fields, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import and_, column, delete, func, not_, or_, select, table
+from sqlalchemy import and_, delete, func, not_, or_, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from airflow_remote_server.errors import Unavailable
 from airflow_remote_server.jobs.engine import file_identity, first_line, is_transient, make_engine
 from airflow_remote_server.jobs.migrations import migrate
-from airflow_remote_server.jobs.models import ACTIVE, Job, JobState, directory_id
-from airflow_remote_server.jobs.sql import matches_command, storable
+from airflow_remote_server.jobs.models import ACTIVE
+from airflow_remote_server.jobs.rows import JOBS, LONGEST_LISTED, is_of_node, job_of, row_of, truncate
+from airflow_remote_server.jobs.sql import matches_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from sqlalchemy.engine import URL, Connection, Engine
     from sqlalchemy.sql import ColumnElement
+
+    from airflow_remote_server.jobs.models import Job, JobState
 
 log = logging.getLogger(__name__)
 
@@ -35,15 +36,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 MISSING_SECONDS = 12.0
 """How long tables may be missing before they are created again; shorter than ``RETRY_SECONDS``."""
 
-COLUMNS = [field.name for field in fields(Job)]
-JOBS = table("airflow_remote_job", *[column(name) for name in COLUMNS])
-
-LONGEST = {"node": 80, "principal": 100, "peer": 100, "name": 100, "message": 4000}
-"""The maximum number of characters of columns that could hold longer texts."""
-
-LONGEST_LISTED = {"command": 2000, "arguments": 8000}
-"""The maximum number of characters of these columns in a list of jobs, to limit its size."""
-
 RESULT_COLUMNS = ("state", "started", "ended", "exit_code", "message", "stdout_bytes", "stderr_bytes", "pid")
 """The columns that change when a job ends."""
 
@@ -53,7 +45,14 @@ T = TypeVar("T")
 
 
 class QueueFull(Exception):
-    """Raised if as many commands are active as the settings allow."""
+    """Raised if as many commands are active as the settings allow.
+
+    :param share: whether the principal has used up its share; others may still add commands
+    """
+
+    def __init__(self, share: bool = False) -> None:
+        super().__init__()
+        self.share = share
 
 
 class DuplicateKey(Exception):
@@ -144,11 +143,12 @@ class JobStore:
             self._engine = self._missing_since = None
         return True
 
-    def add(self, job: Job, max_active: int | None) -> None:
+    def add(self, job: Job, max_active: int | None, max_share: int | None = None) -> None:
         """Add a job.
 
         :param job: the job
         :param max_active: the maximum number of active commands of its node, with this one; None for no limit
+        :param max_share: the same for those of its principal
         :raises QueueFull: if there are more
         :raises DuplicateKey: if the principal has a job with the same key
         :raises Unavailable: if the store cannot be used
@@ -156,12 +156,14 @@ class JobStore:
 
         def insert(connection: Connection) -> None:
             # The insert comes first, because it locks SQLite against other writers until the count is done.
-            connection.execute(JOBS.insert().values(**_row_of(job)))
-            if max_active is not None:
-                active = and_(JOBS.c.state.in_(ACTIVE_NAMES), _is_of_node(job.node), JOBS.c.kind == "command")
-                count = select(func.count()).select_from(JOBS).where(active)
-                if connection.execute(count).scalar_one() > max_active:
-                    raise QueueFull
+            connection.execute(JOBS.insert().values(**row_of(job)))
+            active = and_(JOBS.c.state.in_(ACTIVE_NAMES), is_of_node(job.node), JOBS.c.kind == "command")
+            count = select(func.count()).select_from(JOBS).where(active)
+            if max_active is not None and connection.execute(count).scalar_one() > max_active:
+                raise QueueFull
+            own = count.where(JOBS.c.principal == job.principal)
+            if max_share is not None and connection.execute(own).scalar_one() > max_share:
+                raise QueueFull(share=True)
 
         try:
             self.run_transaction(insert)
@@ -188,7 +190,7 @@ class JobStore:
     def _find_one(self, condition: ColumnElement[bool]) -> Job | None:
         query = select(JOBS).where(condition)
         row = self.run_transaction(lambda connection: connection.execute(query).fetchone())
-        return None if row is None else _job_of(row)
+        return None if row is None else job_of(row)
 
     def find(
         self,
@@ -217,7 +219,7 @@ class JobStore:
         if state_names:
             query = query.where(JOBS.c.state.in_(state_names))
         if node is not None:
-            query = query.where(_is_of_node(node))
+            query = query.where(is_of_node(node))
         if principal is not None:
             query = query.where(JOBS.c.principal == principal)
         if command is not None:
@@ -225,7 +227,7 @@ class JobStore:
         if before is not None:
             query = query.where(JOBS.c.id < before)
         rows = self.run_transaction(lambda connection: connection.execute(query).fetchall())
-        return [_truncate(_job_of(row)) for row in rows]
+        return [truncate(job_of(row)) for row in rows]
 
     def finish(self, job: Job, retry_for: float = RETRY_SECONDS) -> bool:
         """Record how a job ended, unless that is recorded already.
@@ -235,7 +237,7 @@ class JobStore:
         :returns: whether it was not recorded before
         :raises Unavailable: if the store cannot be used
         """
-        values = {name: value for name, value in _row_of(job).items() if name in RESULT_COLUMNS}
+        values = {name: value for name, value in row_of(job).items() if name in RESULT_COLUMNS}
         update = JOBS.update().where(JOBS.c.id == job.id, JOBS.c.state.in_(ACTIVE_NAMES)).values(**values)
         return self.run_transaction(lambda connection: bool(connection.execute(update).rowcount), retry_for)
 
@@ -256,10 +258,10 @@ class JobStore:
         :param keep: ended jobs to keep; the jobs that ended before them have expired
         :param limit: the maximum number of ids for each of the two reasons
         """
-        ended = and_(_is_of_node(node), JOBS.c.state.notin_(ACTIVE_NAMES))
+        ended = and_(is_of_node(node), JOBS.c.state.notin_(ACTIVE_NAMES))
         newest_first = select(JOBS.c.id).where(ended).order_by(JOBS.c.ended.desc())
         # If a state directory is gone together with its machine, no other node deletes its jobs.
-        abandoned = and_(not_(_is_of_node(node)), JOBS.c.created < 2 * before - time.time())
+        abandoned = and_(not_(is_of_node(node)), JOBS.c.created < 2 * before - time.time())
         queries = [
             newest_first.offset(keep).limit(limit),
             select(JOBS.c.id).where(ended, JOBS.c.ended < before).limit(limit),
@@ -270,29 +272,3 @@ class JobStore:
             return sorted({row[0] for query in queries for row in connection.execute(query)})
 
         return self.run_transaction(collect)
-
-
-def _is_of_node(node: str) -> ColumnElement[bool]:
-    """Return the condition that a job belongs to the state directory of a node."""
-    condition: ColumnElement[bool] = JOBS.c.node.startswith(directory_id(node), autoescape=True)
-    return condition
-
-
-def _row_of(job: Job) -> dict[str, Any]:
-    values = {**asdict(job), "state": job.state.value}
-    return {name: storable(value, LONGEST.get(name)) for name, value in values.items()}
-
-
-def _job_of(row: Any) -> Job:  # a Row of SQLAlchemy 1.4 or 2.x
-    values = dict(zip(COLUMNS, row, strict=True))
-    return Job(**{**values, "state": JobState(values["state"])})
-
-
-def _truncate(job: Job) -> Job:
-    """Return a listed job with a note in place of what is too long for a list."""
-    longest = LONGEST_LISTED["command"]
-    if len(job.command) > longest:
-        job = replace(job, command=f"{job.command[:longest]} ...")
-    if len(job.arguments) > LONGEST_LISTED["arguments"]:
-        job = replace(job, arguments=json.dumps({"...": "too long for a list; ask for the job itself"}))
-    return job

@@ -14,7 +14,7 @@ from postgres import postgres
 from sqlalchemy import MetaData, create_engine, event, inspect
 
 from airflow_remote_server.jobs import engine as engine_module
-from airflow_remote_server.jobs import migrations, store
+from airflow_remote_server.jobs import migrations, rows
 from airflow_remote_server.jobs.store import JobStore
 
 if TYPE_CHECKING:
@@ -136,6 +136,6 @@ def test_migrations_may_run_concurrently(url: str, attempt: int) -> None:
 def test_columns_match_the_job(jobs: JobStore, url: str) -> None:
     jobs.find()
     engine = engine_module.make_engine(url)
-    names = [column["name"] for column in inspect(engine).get_columns(store.JOBS.name)]
-    assert names == store.COLUMNS
+    names = [column["name"] for column in inspect(engine).get_columns(rows.JOBS.name)]
+    assert names == rows.COLUMNS
     engine.dispose()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from processes import wait_for
+from remote import TOKEN
 
 if TYPE_CHECKING:
     from probe_dag import MakeProbe
@@ -82,6 +83,26 @@ def test_limits_of_running_and_queued_commands_hold(
     assert [remotes[1].end(job_id)["state"] for job_id in (first, second)] == ["succeeded"] * 2
     assert [len(probe.processes) for probe in probes] == [1, 1, 0]
     assert remotes[0].run(make_probe("say", "now"), IDEMPOTENCY_KEY=key).status_code == 200
+
+
+def test_one_token_leaves_room_in_the_queue_for_others(
+    holder: Any, state: Path, make_probe: MakeProbe
+) -> None:
+    ci = holder("admin", state_dir=state, max_running=1, max_queued=4)
+    running = ci.begin(make_probe("wait"))
+    queued = [ci.start(make_probe("say", "queued")) for _ in range(2)]
+    refused = ci.run(make_probe("say", "refused"))
+    assert refused.status_code == 429
+    assert int(refused.headers["Retry-After"]) > 0
+    assert "3 commands of ci are running or queued already" in refused.json["output"]
+    assert "max_queue_share" in refused.json["output"]
+    admin = ci.holding(TOKEN)
+    others = [admin.start(make_probe("say", "admitted")) for _ in range(2)]
+    full = admin.run(make_probe("say", "refused"))
+    assert full.status_code == 429
+    assert "5 commands are running or queued already" in full.json["output"]
+    for job_id in (*queued, *others, running):
+        assert admin.stop(job_id).json["state"] == "stopped"
 
 
 def test_many_concurrent_commands_run_once_each(

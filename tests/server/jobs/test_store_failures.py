@@ -12,7 +12,7 @@ from job_rows import ended, job
 
 from airflow_remote_server.errors import Unavailable
 from airflow_remote_server.jobs import engine as engine_module
-from airflow_remote_server.jobs import migrations, store
+from airflow_remote_server.jobs import migrations, rows, store
 from airflow_remote_server.jobs.models import Job, JobState
 from airflow_remote_server.jobs.store import JobStore
 
@@ -68,7 +68,7 @@ def test_emptied_database_is_created_again(
     monkeypatch.setattr(store, "MISSING_SECONDS", 0.5)
     old = ended(jobs)
     connection = sqlite3.connect(tmp_path / "jobs.db")
-    for table in (store.JOBS.name, "airflow_remote_audit", migrations.VERSIONS.name):
+    for table in (rows.JOBS.name, "airflow_remote_audit", migrations.VERSIONS.name):
         connection.execute(f"DROP TABLE {table}")
     connection.close()
     assert jobs.get(old.id) is None

@@ -11,8 +11,8 @@ from sqlalchemy import and_, case, column, delete, or_, select, table
 from airflow_remote_server.jobs.audit.entry import AuditEntry
 from airflow_remote_server.jobs.engine import BUSY_SECONDS
 from airflow_remote_server.jobs.models import ACTIVE, JobState
+from airflow_remote_server.jobs.rows import JOBS
 from airflow_remote_server.jobs.sql import matches_command, storable
-from airflow_remote_server.jobs.store import JOBS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
