@@ -14,7 +14,7 @@ from airflow_remote.api.jobs import JobsApi
 from airflow_remote.api.result import parse_result, require_success
 from airflow_remote.api.tail import follow_job
 from airflow_remote.api.transcript import OnOutput, Transcript
-from airflow_remote.errors import GatewayError, LostError, NotTheApiError, UnreachableError
+from airflow_remote.errors import GatewayError, LostError, NotTheApiError, RefusedError, UnreachableError
 from airflow_remote.http.ndjson import Finished, Output, Started, parse_events
 from airflow_remote.http.retry import RetryPolicy
 from airflow_remote.http.session import EVENTS, JSON, Request, Response
@@ -159,5 +159,12 @@ class CommandRun:
 
     def _follow(self) -> Result:
         jobs_api = JobsApi(self._connection)
-        result = follow_job(jobs_api, self._job_id, self._transcript, self._retry, self._timeout)
+        try:
+            result = follow_job(jobs_api, self._job_id, self._transcript, self._retry, self._timeout)
+        except (RefusedError, NotTheApiError) as error:
+            # The token may have expired, or a proxy asks for a new login; the command goes on.
+            if not isinstance(error, GatewayError):  # follow_job has said so
+                job_id = self._job_id
+                error.append(f"; job {job_id} may still be running: see `airflow-remote job wait {job_id}`")
+            raise
         return require_success(result, self._connection.session.sends_token)

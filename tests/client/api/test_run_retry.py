@@ -18,6 +18,7 @@ from client.program import Run, call
 from client.raw_stub import LiveStub, RawStub
 from client.responses import (
     JOB_ID,
+    NOT_RUN,
     STARTED,
     UNFINISHED,
     envelope,
@@ -144,6 +145,24 @@ def test_lasting_poll_failure_says_that_the_job_continues(observe: Observe, stub
         f"; job {JOB_ID} is still running; run `airflow-remote job wait {JOB_ID}` to follow it"
     )
     assert len(stub.requests_named("output")) == 4
+
+
+@pytest.mark.parametrize(
+    ("response", "kind"),
+    [
+        (json_response(envelope(**NOT_RUN, status="ERROR", output="expired"), 403), errors.RefusedError),
+        (Response("<form>", content_type="text/html"), errors.NotTheApiError),
+    ],
+    ids=["expired token", "login page"],
+)
+def test_refused_poll_says_that_the_job_may_continue(
+    observe: Observe, stub: Stub, response: Response, kind: type[errors.RemoteError]
+) -> None:
+    stub.stream(STARTED, UNFINISHED)
+    stub.job = FakeJob(failures=[response])
+    error, _, _ = observe()
+    assert type(error) is kind
+    assert str(error).endswith(f"; job {JOB_ID} may still be running: see `airflow-remote job wait {JOB_ID}`")
 
 
 def test_silent_stream_does_not_end_the_command(live_stub: LiveStub) -> None:
