@@ -67,6 +67,9 @@ def test_trigger_dag_then_dag_state(server: Server) -> None:
     )
     assert envelope["dag_run_id"] == "dated"
     assert fetch_runs(server)["dated"] == {"name": "Zoë", "list": [1, None]}
+    if server.major > 2:
+        query = "select triggering_user_name from dag_run where run_id = 'dated'"
+        assert fetch_rows(server, query) == [("airflow-remote:token",)]
     when = "2024-05-01T12:00:00+00:00" if server.major == 2 else "dated"
     state = server.run_command("dag_state", dag_id="hello_remote", execution_date=when)
     assert state["output"].partition(",")[0] == "queued"
@@ -144,7 +147,8 @@ def test_backfill(server: Server) -> None:
     if server.major == 2:
         assert len(fetch_runs(server, "live_daily")) == 1
     else:
-        assert fetch_rows(server, "select dag_id from backfill") == [("live_daily",)]
+        query = "select dag_id, triggering_user_name from backfill"
+        assert fetch_rows(server, query) == [("live_daily", "airflow-remote:token")]
 
 
 def test_backfill_of_a_dag_without_a_schedule(server3: Server) -> None:

@@ -64,12 +64,14 @@ def load_program(
         from airflow_remote_server.integrations import action_log
         from airflow_remote_server.integrations.base import call_guarded
         from airflow_remote_server.integrations.installed import installed_integration
+        from airflow_remote_server.integrations.triggering_user import set_triggering_user
         from airflow_remote_server.integrations.watches import start_watch
 
         call_guarded(installed_integration().logs_to_stderr, None)
         call_guarded(lambda: action_log.set_user(principal), None)
         if program == "airflow":
             action_log.hide_arguments([program, *logged])
+            call_guarded(lambda: set_triggering_user(argv, principal), None)
         if argv[:2] == ["variables", "export"]:
             call_guarded(installed_integration().export_to_stdout, None)
         if program == "airflow":
