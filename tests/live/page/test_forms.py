@@ -56,6 +56,16 @@ def test_a_form_triggers_a_dag(visit: Visit, page: Page, server: Server) -> None
     assert (server.token or "?") not in page.url
 
 
+def test_the_dialog_shows_what_a_command_asks(visit: Visit, page: Page) -> None:
+    visit.open("#command/dags/delete")
+    visit.fill(dag_id="no_such_dag")
+    visit.submit_button.click()
+    question = page.get_by_role("dialog").locator(".question")
+    expect(question).to_contain_text("This will drop all existing records related to the specified DAG")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
 def test_a_refused_command_has_no_form(visit: Visit, page: Page) -> None:
     visit.open("#command/db/reset")
     expect(visit.view).to_contain_text("it drops every table")

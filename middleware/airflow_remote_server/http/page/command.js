@@ -1,8 +1,8 @@
 // The view of one command: its description, its form, equivalent shell commands, and its run.
 
-/** @import { CommandForm, Entry, Values, Variant, View } from "./types" */
+/** @import { CommandForm, Confirmation, Entry, Values, Variant, View } from "./types" */
 
-import { urlOf } from "./api.js";
+import { messageOf, requestJson, urlOf } from "./api.js";
 import { confirmInDialog, copyButton, el, visible } from "./dom.js";
 import { createForm, createRequest } from "./forms.js";
 import { Run } from "./run.js";
@@ -110,6 +110,35 @@ function createChooser(entry) {
 }
 
 /**
+ * Return whether a command would ask, and the server can return its question.
+ * @param {Confirmation} confirm
+ * @param {Values} values
+ * @returns {boolean}
+ */
+function isAsked({ preview, when = [], unless = [] }, values) {
+  const isSet = (/** @type {string} */ name) => Boolean(values[name]);
+  return Boolean(preview) && !unless.some(isSet) && (when.length === 0 || when.some(isSet));
+}
+
+/**
+ * Show what a command would ask: what it is about to change.
+ * @param {Entry} entry
+ * @param {Confirmation} confirm
+ * @param {Variant} variant
+ * @param {Values} values
+ * @returns {HTMLElement} filled when the server has responded
+ */
+function showQuestion(entry, confirm, variant, values) {
+  const question = el("pre", { class: "question", "aria-live": "polite" }, "Asking what would be changed…");
+  const { path, headers, body } = createRequest(entry, variant, { ...values, [confirm.argument]: false });
+  requestJson(path, { method: "POST", headers, body }).then(
+    (envelope) => (question.textContent = visible(envelope.stdout?.trim() || "Nothing would be changed.")),
+    (error) => (question.textContent = messageOf(error)),
+  );
+  return question;
+}
+
+/**
  * Ask whether to run a command that modifies data.
  * @param {Entry} entry
  * @param {Variant} variant
@@ -117,12 +146,14 @@ function createChooser(entry) {
  * @returns {Promise<boolean>}
  */
 function confirmRun(entry, variant, values) {
+  /** @type {HTMLElement[]} */
   const content = [
     el("p", {}, "This command modifies data on the server."),
     el("pre", {}, visible(clientLine(entry, variant, values))),
   ];
   if (entry.confirm) {
     content.push(el("p", {}, "Airflow would ask for confirmation. If you continue, the answer is yes."));
+    if (isAsked(entry.confirm, values)) content.push(showQuestion(entry, entry.confirm, variant, values));
   }
   return confirmInDialog(`Run ${entry.name}?`, content, variant.service ? "Start" : "Run");
 }

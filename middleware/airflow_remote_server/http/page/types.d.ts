@@ -66,8 +66,20 @@ interface Described {
     prints_secrets?: boolean;
     /** The command can print JSON. */
     json?: boolean;
-    /** The flag that answers the command's own confirmation prompt. */
-    confirm?: { argument: string } | null;
+    /** How the command asks for confirmation. */
+    confirm?: Confirmation | null;
+}
+
+/** How a command asks for confirmation. */
+export interface Confirmation {
+    /** The flag that answers yes. */
+    argument: string;
+    /** It asks only with one of these arguments, if there are any. */
+    when?: string[];
+    /** It does not ask with one of these arguments. */
+    unless?: string[];
+    /** If the flag is false, the server returns what the command asks. */
+    preview?: boolean;
 }
 
 /** A classic endpoint, as the page's HTML embeds it. */
