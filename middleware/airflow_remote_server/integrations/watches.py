@@ -22,6 +22,7 @@ Watch = Callable[[], str]
 TESTED_TASK_FAILED = "the task failed; `tasks test` of this Airflow exits with 0 anyway"
 NOTHING_CLEARED = "no task instance was cleared"
 PLAIN_TEXT = "; Airflow 3 compares task_regex as plain text with a part of the task ID"
+EXISTING_ROLES = "these roles existed already: "
 NO_VARIABLE = "there was no variable with this key"
 
 
@@ -59,6 +60,22 @@ def watch_deleted_variable(argv: Sequence[str]) -> Watch:
     return lambda: NO_VARIABLE if deleted == [0] else ""
 
 
+def watch_created_roles(argv: Sequence[str]) -> Watch:
+    """Watch whether `roles create` creates the roles, which it says of existing ones too."""
+    from airflow.providers.fab.auth_manager.security_manager.override import FabAirflowSecurityManagerOverride
+
+    original, existing = FabAirflowSecurityManagerOverride.add_role, []
+
+    def add_role(self: Any, name: str) -> Any:
+        # FAB itself adds Admin and Public, which exist, at its start.
+        if name in argv and name not in existing and self.find_role(name) is not None:
+            existing.append(name)
+        return original(self, name)
+
+    FabAirflowSecurityManagerOverride.add_role = add_role
+    return lambda: EXISTING_ROLES + ", ".join(existing) if existing else ""
+
+
 def _record_results(
     owner: type, name: str, kind: type[classmethod[Any, Any, Any] | staticmethod[Any, Any]]
 ) -> list[Any]:
@@ -81,6 +98,7 @@ def _record_results(
 
 
 WATCHES: dict[tuple[str, ...], Callable[[Sequence[str]], Watch]] = {
+    ("roles", "create"): watch_created_roles,
     ("tasks", "clear"): watch_cleared_tasks,
     ("tasks", "test"): watch_tested_task,
     ("variables", "delete"): watch_deleted_variable,

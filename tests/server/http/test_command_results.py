@@ -158,6 +158,23 @@ def test_command_that_does_nothing_has_a_warning(run: Any, major: int) -> None:
     assert ("plain text" in cleared.json["warning"]) == (major == 3)
 
 
+def test_existing_users_roles_and_permissions_have_a_warning(run: Any, major: int) -> None:
+    if major == 3:
+        pytest.skip("the tests of Airflow 3 run without the FAB auth manager")
+    assert "warning" not in run("roles create", role=["results"]).json
+    again = run("roles create", role=["results", "other"])
+    assert (again.status_code, again.json["warning"]) == (200, "these roles existed already: results")
+    user = dict.fromkeys(("username", "firstname", "lastname", "role"), "results")
+    user["password"] = "a password of the tests"
+    assert "warning" not in run("users create", email="a@example", **user).json
+    again = run("users create", email="a@example", **user)
+    assert (again.status_code, again.json["warning"]) == (200, "results already exist in the db")
+    permission = {"role": ["results"], "resource": ["Pools"], "action": ["can_read"]}
+    run("roles add-perms", **permission)
+    assert run("roles add-perms", **permission).json["warning"] == "no permission was added"
+    assert run("roles add-perms", **{**permission, "action": ["can_fly"]}).status_code == 404
+
+
 def test_our_own_traceback_is_not_shown(remote: Remote) -> None:
     response = remote("refresh_dag", query_string={"dag_id": "no-such-dag"})
     assert response.status_code == 404, response.text
