@@ -207,7 +207,9 @@ class CliContext:
             printer.write("stdout", result.stdout or "")
             printer.write("stderr", result.stderr or "")
         printer.end(result, self.watched)
-        if isinstance(error, CommandFailedError) and error.message in printer.shown:
+        lines = map(str.strip, (result.stdout or "").splitlines())  # some commands print the reason there
+        was_shown = error.message in printer.shown or error.message in lines
+        if isinstance(error, CommandFailedError) and was_shown:
             return exit_status_for(error)
         raise error
 

@@ -15,7 +15,7 @@ import airflow_remote
 from airflow_remote.cli import context
 from airflow_remote.exit_status import ExitStatus
 from client.program import Run, Start, call, environment
-from client.responses import envelope
+from client.responses import STARTED, envelope, finished_event, output_event
 from client.stub import Stub
 
 TOKEN = "s3cret-token"
@@ -105,6 +105,17 @@ def test_help_explains_environment_variables_and_exit_statuses() -> None:
         assert f" {int(status)} {status.meaning}" in text
     for name in ("AIRFLOW_REMOTE_URL", "AIRFLOW_REMOTE_TOKEN", "AIRFLOW_REMOTE_DEBUG"):
         assert name in text
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_reason_on_standard_output_is_not_repeated(run: Run, stub: Stub, live: bool) -> None:
+    failure = {"status": "ERROR", "output": "testing is off", "stdout": "testing is off\n", "exit_code": 1}
+    if live:
+        stub.stream(STARTED, output_event("testing is off\n"), finished_event(**failure))
+    else:
+        stub.respond(envelope(**failure), 422)
+    completed = run("version")
+    assert (completed.status, completed.out, completed.err) == (1, "testing is off\n", "")
 
 
 def test_help_has_no_colors() -> None:
