@@ -21,8 +21,7 @@ from airflow_remote_server.catalog import source
 
 WARM_UP, REQUESTS = 50, 100
 MOST_GROWTH = 400 * REQUESTS
-"""Bytes. A request that is kept takes 4 kB. Other threads, and the measurement of coverage, allocate some bytes
-as well."""
+"""Bytes. A request that is kept takes 4 kB. Other threads, and coverage, allocate some as well."""
 
 API = "/admin/rest_api/api/v1.0"
 BAD_SETTING = "AIRFLOW__REST_API_PLUGIN__MAX_BODY_BYTES"
