@@ -74,8 +74,14 @@ def test_ctrl_c_stops_a_streaming_command(live_stub: LiveStub, start: Start) -> 
     [(signal.SIGTERM, ExitStatus.TERMINATED), (signal.SIGHUP, ExitStatus.HUNG_UP)],
 )
 def test_ended_program_stops_its_command(
-    stub: Stub, start: Start, wait_for: WaitFor, number: signal.Signals, status: ExitStatus
+    stub: Stub,
+    start: Start,
+    wait_for: WaitFor,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+    status: ExitStatus,
 ) -> None:
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # coverage has a handler for SIGTERM
     stub.job = FakeJob(silent_polls=ENDLESS)
     stub.respond_next(json_response(envelope(output="runs", stdout=None, exit_code=None, job=job()), 202))
     with inherited(number, signal.SIG_DFL):
