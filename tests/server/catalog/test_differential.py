@@ -70,7 +70,7 @@ def sent(name: str, words: list[str]) -> dict[str, Any]:
     """Return what the client sends for a command line."""
     caught: dict[str, Any] = {}
 
-    def run_live(_: object, values: dict[str, Any]) -> int:
+    def run_live(_: object, values: dict[str, Any], __: object) -> int:
         caught.update(values)
         return 0
 

@@ -62,7 +62,8 @@ def test_command_is_recorded(remote: Remote, audit: Any, caplog: pytest.LogCaptu
         "exit_code": 0,
     }
     said = [json.loads(record.message) for record in caplog.records if record.name == NAME]
-    assert [line["job"] for line in said] == [job["id"]], "and as one line of JSON in the log"
+    # The ends of jobs of other tests may be recorded now.
+    assert len([line for line in said if line["job"] == job["id"]]) == 1, "and as one line of JSON in the log"
 
 
 def _seconds(moment: str) -> float:
