@@ -178,18 +178,6 @@ def test_a_server_that_starts_on_a_read_only_disk(server: Server) -> None:
 
 
 @on_both_versions
-def test_folders_that_are_removed_are_created_again(server: Server) -> None:
-    triggers = {}
-    for folder in ("jobs", "supervisors", "host"):
-        shutil.rmtree(server.home / "rest_api" / folder)
-        name = f"without {folder}"
-        reply = trigger(server, name)
-        assert reply.status == 200, reply.text
-        triggers[name] = reply["job"]["id"]
-    check_triggers(server, triggers)
-
-
-@on_both_versions
 def test_a_store_that_is_locked(server: Server) -> None:
     name = "a locked store"
     job_id = submit(server, "render", **probe_arguments("waits", name))
@@ -242,3 +230,16 @@ def test_a_store_that_is_gone(server: Server) -> None:
     assert before | set(triggers.values()) <= {job["id"] for job in list_jobs(server)}
     check_triggers(server, triggers)
     check_no_leftovers(server)
+
+
+@on_both_versions
+def test_folders_that_are_removed_are_created_again(server: Server) -> None:
+    # The last test of this module: jobs without a folder stay, which the others count as leftovers.
+    triggers = {}
+    for folder in ("jobs", "supervisors", "host"):
+        shutil.rmtree(server.home / "rest_api" / folder)
+        name = f"without {folder}"
+        reply = trigger(server, name)
+        assert reply.status == 200, reply.text
+        triggers[name] = reply["job"]["id"]
+    check_triggers(server, triggers)
