@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.02
 
+ENTER_SECONDS = 1.0
+"""How long a process waits for another that enters the queue and may be stopped."""
+
 SUFFIX = ".lock"
 
 
@@ -40,11 +43,13 @@ class FileQueue:
         :param seconds: the maximum time to wait; a process proceeds then in any case, and if the files cannot
             be used
         """
-        path = self._directory / f"{time.monotonic_ns():020d}-{os.getpid()}{SUFFIX}"
-        descriptor = None
+        path, descriptor = self._directory, None
         with suppress(OSError):
             make_private_dir(self._directory)
-            descriptor = locks.acquire(path)
+            with locks.locked_directory(self._directory, ENTER_SECONDS):
+                # One after the other, so that who comes later sees the locked files of all that came earlier.
+                path /= f"{time.monotonic_ns():020d}-{os.getpid()}{SUFFIX}"
+                descriptor = locks.acquire(path)
         if descriptor is None:
             yield
             return

@@ -11,8 +11,12 @@ import fcntl
 import os
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from airflow_remote_server.util.private_dirs import make_private_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SOCKET = ".sock"
 
@@ -29,23 +33,46 @@ def acquire(path: Path, timeout: float = 0.0) -> int | None:
     :raises OSError: if the file cannot be created
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    if _keep_trying(descriptor, timeout):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _keep_trying(descriptor: int, timeout: float) -> bool:
+    """Lock a file, and return whether that succeeded in time."""
     deadline = time.monotonic() + timeout
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                os.close(descriptor)
-                return None
+                return False
             time.sleep(0.01)
         else:
-            return descriptor
+            return True
 
 
 def release(descriptor: int) -> None:
     """Release a lock, also for forked processes that share it."""
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     os.close(descriptor)
+
+
+@contextlib.contextmanager
+def locked_directory(directory: Path, timeout: float) -> Iterator[None]:
+    """Hold the lock of a directory itself until the end of the context; no file is created.
+
+    :param directory: an existing directory
+    :param timeout: seconds to wait for the lock; the context is entered then in any case
+    :raises OSError: if the directory cannot be opened
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _keep_trying(descriptor, timeout)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def is_locked(path: Path) -> bool:

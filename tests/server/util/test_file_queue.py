@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,28 @@ def test_killed_process_gives_up_its_turn(tmp_path: Path) -> None:
         other.kill()
         thread.join(60)
         assert entered.is_set()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_processes_that_enter_at_the_same_time_all_have_a_place(tmp_path: Path) -> None:
+    present, highest, lock = [0], [0], threading.Lock()
+
+    def enter() -> None:
+        for _ in range(20):
+            with FileQueue(tmp_path, 2).turn(60):
+                with lock:
+                    present[0] += 1
+                    highest[0] = max(highest[0], present[0])
+                time.sleep(0.001)
+                with lock:
+                    present[0] -= 1
+
+    threads = [threading.Thread(target=enter) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert highest[0] <= 2
     assert list(tmp_path.iterdir()) == []
 
 
