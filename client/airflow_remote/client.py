@@ -24,10 +24,11 @@ from airflow_remote.api.job import Job
 from airflow_remote.api.jobs import JobsApi, validate_job_id
 from airflow_remote.api.run import CommandRun, RunOptions
 from airflow_remote.catalog.classic import find_endpoint
-from airflow_remote.catalog.provider import fetch_catalog
+from airflow_remote.catalog.fetching import fetch_catalog
 from airflow_remote.errors import AnsweredError, UnsupportedError, UnusableError
+from airflow_remote.http.connection import Request, open_connection
 from airflow_remote.http.multipart import encode_arguments
-from airflow_remote.http.session import DEFAULT_TIMEOUT, Request, Session
+from airflow_remote.http.session import DEFAULT_TIMEOUT, Session
 from airflow_remote.http.url import DEFAULT_URL
 from airflow_remote.local_files import no_progress
 from airflow_remote.models import Result
@@ -123,7 +124,7 @@ class Client:
         options = RunOptions(wait, on_output, report_start if on_start is not None else None)
         with ExitStack() as stack:
             body, content_type = encode_arguments({**(arguments or {}), **more}, stack, self._progress)
-            connection = stack.enter_context(self._session.connect())
+            connection = stack.enter_context(open_connection(self._session))
             request = Request("POST", _command_path(name, live), body=body, content_type=content_type)
             return CommandRun(connection, options, self._notify).execute(request)
 
@@ -192,7 +193,7 @@ class Client:
         query = {"state": ",".join(state), "command": command}
         conditions = {name: text for name, text in query.items() if text}
         before: dict[str, str] = {}
-        with self._session.connect() as connection:
+        with open_connection(self._session) as connection:
             jobs_api = JobsApi(connection)
             while len(jobs) < limit:
                 left = str(limit - len(jobs))
@@ -210,7 +211,7 @@ class Client:
             result says whether the token may run it
         :raises RemoteError: see ``run``
         """
-        with self._session.connect() as connection:
+        with open_connection(self._session) as connection:
             return AccessApi(connection).whoami(can)
 
     def audit(self, *, limit: int = 50, **conditions: str | None) -> list[Mapping[str, Any]]:
@@ -222,7 +223,7 @@ class Client:
         """
         entries: list[Mapping[str, Any]] = []
         query = {name: text for name, text in conditions.items() if text}
-        with self._session.connect() as connection:
+        with open_connection(self._session) as connection:
             access = AccessApi(connection)
             while len(entries) < limit:
                 page, next_page = access.audit({**query, "limit": str(limit - len(entries))})

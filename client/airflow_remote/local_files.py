@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -208,6 +206,9 @@ class LocalTarget:
 
 def _copy_to_temporary_file(stream: BinaryIO) -> BinaryIO:
     """Copy a stream of unknown size to a temporary file."""
+    import shutil
+    import tempfile
+
     spool = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
     try:
         with stream:

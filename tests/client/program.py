@@ -113,7 +113,7 @@ def start_process(
     :param argv: its arguments
     :param env: environment variables to set for it
     """
-    program = [sys.executable, "-m", "airflow_remote.cli.main", *argv]
+    program = [sys.executable, "-m", "airflow_remote.cli.start", *argv]
     return subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", RESET_SIGINT, *program],
         env=environment(**(env or {})),

@@ -22,7 +22,7 @@ import fcntl, os, signal, sys, termios
 signal.signal(signal.SIGINT, signal.SIG_DFL)  # nohup and background jobs ignore it
 os.setsid()
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execv(sys.executable, [sys.executable, "-m", "airflow_remote.cli.main", *sys.argv[1:]])
+os.execv(sys.executable, [sys.executable, "-m", "airflow_remote.cli.start", *sys.argv[1:]])
 """
 """Make standard input the controlling terminal, where getpass prompts, and run the program."""
 

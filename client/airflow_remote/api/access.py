@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_remote.api.result import parse_result, require_success
+from airflow_remote.http.connection import Request
 from airflow_remote.http.foreign_responses import not_the_api_error
-from airflow_remote.http.session import Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_remote.http.session import Connection, Response
+    from airflow_remote.http.connection import Connection, Response
 
 WHOAMI, AUDIT = "/api/v1.0/whoami", "/api/v1.0/audit"
 

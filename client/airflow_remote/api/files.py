@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow_remote.api.jobs import JobsApi
+    from airflow_remote.http.connection import StreamedResponse
     from airflow_remote.http.retry import RetryPolicy
-    from airflow_remote.http.session import StreamedResponse
     from airflow_remote.local_files import LocalTarget, Progress
 
 

@@ -12,6 +12,7 @@ from airflow_remote.api.result import files_of, require_success
 from airflow_remote.api.tail import Tail, follow_job
 from airflow_remote.api.transcript import OnOutput, Transcript
 from airflow_remote.errors import UnusableError
+from airflow_remote.http.connection import open_connection
 from airflow_remote.http.ndjson import STREAMS
 from airflow_remote.http.retry import RetryPolicy
 from airflow_remote.local_files import LocalTarget, no_progress
@@ -179,5 +180,5 @@ class Job:
 
     @contextmanager
     def _open_api(self) -> Iterator[JobsApi]:
-        with self._session.connect() as connection:
+        with open_connection(self._session) as connection:
             yield JobsApi(connection)

@@ -9,14 +9,14 @@ from urllib.parse import quote
 
 from airflow_remote.api.result import parse_result, require_success
 from airflow_remote.errors import NotTheApiError, UnusableError
+from airflow_remote.http.connection import BYTES, JSON, TEXT, Request
 from airflow_remote.http.foreign_responses import not_the_api_error
-from airflow_remote.http.session import BYTES, JSON, TEXT, Request
 from airflow_remote.models import JOB_ID, is_job_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from airflow_remote.http.session import Connection, Response, StreamedResponse
+    from airflow_remote.http.connection import Connection, Response, StreamedResponse
 
 JOBS = "/api/v1.0/jobs"
 NEXT_OFFSET = "Airflow-Remote-Next-Offset"

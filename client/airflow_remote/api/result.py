@@ -21,7 +21,7 @@ from airflow_remote.models import RemoteFile, Result, is_exit_code, parse_files
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_remote.http.session import Response
+    from airflow_remote.http.connection import Response
 
 TOKEN_FAILED = "Token Authentication Failed"  # noqa: S105 (a message)
 MAX_LINES = 200

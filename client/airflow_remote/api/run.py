@@ -15,15 +15,15 @@ from airflow_remote.api.result import parse_result, require_success
 from airflow_remote.api.tail import follow_job
 from airflow_remote.api.transcript import OnOutput, Transcript
 from airflow_remote.errors import GatewayError, LostError, NotTheApiError, RefusedError, UnreachableError
+from airflow_remote.http.connection import EVENTS, JSON, Request, Response
 from airflow_remote.http.ndjson import Finished, Output, Started, parse_events
 from airflow_remote.http.retry import RetryPolicy
-from airflow_remote.http.session import EVENTS, JSON, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from airflow_remote.http.session import Connection, StreamedResponse
+    from airflow_remote.http.connection import Connection, StreamedResponse
     from airflow_remote.models import Result
 
 SHORT_TIMEOUT = 120.0

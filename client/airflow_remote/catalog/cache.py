@@ -12,6 +12,7 @@ import hmac
 import json
 import os
 import stat
+import sys
 import time
 from hashlib import sha256
 from pathlib import Path
@@ -110,14 +111,7 @@ def _cache_directory() -> Path:
     :raises OSError: if it cannot be created or used
     """
     configured = os.environ.get(CACHE_DIR_VARIABLE)
-    if configured:
-        parent = Path(configured)
-    else:
-        import platformdirs
-
-        parent = Path(platformdirs.user_cache_dir("airflow-remote", appauthor=False))
-        if not parent.is_absolute():  # without a home directory, it is relative to a directory named ~
-            raise FileNotFoundError("this user has no cache directory; set AIRFLOW_REMOTE_CACHE_DIR")
+    parent = Path(configured) if configured else _user_cache_directory()
     directory = parent / "commands"
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = directory.lstat()
@@ -128,6 +122,25 @@ def _cache_directory() -> Path:
     if stat.S_IMODE(status.st_mode) & 0o077:
         directory.chmod(0o700)
     return directory
+
+
+def _user_cache_directory() -> Path:
+    """Return the directory of this program in the user's cache directory.
+
+    :raises FileNotFoundError: if the user has none
+    """
+    if sys.platform == "linux":
+        # The XDG Base Directory Specification. platformdirs follows it as well, but takes long to import.
+        named = os.environ.get("XDG_CACHE_HOME", "")
+        caches = named if os.path.isabs(named) else os.path.expanduser("~/.cache")  # noqa: PTH111, PTH117 (texts)
+        parent = Path(caches, "airflow-remote")
+    else:
+        import platformdirs
+
+        parent = Path(platformdirs.user_cache_dir("airflow-remote", appauthor=False))
+    if not parent.is_absolute():  # without a home directory, it is relative to a directory named ~
+        raise FileNotFoundError("this user has no cache directory; set AIRFLOW_REMOTE_CACHE_DIR")
+    return parent
 
 
 def _load_key(directory: Path) -> bytes:
@@ -148,3 +161,9 @@ def _write(path: Path, content: bytes) -> None:
     """Replace a file atomically; only this user can read it."""
     with AtomicFile(path, 0o600) as file:
         file.commit([content])
+
+
+def strip_etag(etag: str) -> str:
+    """Return an ETag without quotes, and without the W/ that a compressing proxy adds."""
+    text = etag.strip()
+    return (text[2:] if text.startswith("W/") else text).strip('"')

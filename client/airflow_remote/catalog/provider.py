@@ -1,20 +1,18 @@
 """Load the catalog of commands from the cache or the server.
 
-* A catalog that was confirmed in the last hour is used as it is.
+* A catalog that was confirmed in the last hour is used as it is. Each response to a live command confirms it,
+  or marks it as stale, so that regular use needs no further requests.
 * An older one, or one that a response marked as stale, is requested with ``If-None-Match``.
 * If the server cannot be reached, the cached one is used, whatever its age, with a notice to the user.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+from typing import TYPE_CHECKING, Callable
 
-from airflow_remote.api.result import parse_result, require_success
-from airflow_remote.catalog.cache import CachedCatalog, CatalogCache
-from airflow_remote.catalog.models import FORMAT, Catalog
-from airflow_remote.errors import AnsweredError, NotTheApiError, OutdatedServerError, RemoteError
-from airflow_remote.http.foreign_responses import not_the_api_error
-from airflow_remote.http.session import Request
+from airflow_remote.catalog.cache import CachedCatalog, CatalogCache, strip_etag
+from airflow_remote.catalog.models import Catalog
+from airflow_remote.errors import RemoteError
 
 if TYPE_CHECKING:
     from airflow_remote.http.session import Session
@@ -77,6 +75,8 @@ class CatalogProvider:
         self.load_cached()
         if self._session is None or self._cache is None or self._asked:
             return self._catalog
+        from airflow_remote.catalog.fetching import fetch_catalog  # takes longer to import than all the rest
+
         self._asked = True
         etag = self._cached.etag if self._cached is not None else ""
         try:
@@ -95,70 +95,14 @@ class CatalogProvider:
         return self._catalog
 
     def note_etag(self, etag: str) -> None:
-        """Mark the cached catalog as stale if a response names another ETag.
+        """Compare the cached catalog with the ETag in a response: it is confirmed, or marked as stale.
 
         :param etag: with its quotes
         """
         self.load_cached()
-        if self._cache is not None and self._cached is not None and strip_etag(etag) != self._cached.etag:
+        if self._cache is None or self._cached is None:
+            return
+        if strip_etag(etag) == self._cached.etag:
+            self._cache.mark_fresh()
+        else:
             self._cache.mark_stale()
-
-
-class FetchedCatalog(NamedTuple):
-    """A catalog from the server.
-
-    :param etag: its ETag, without quotes
-    :param document: the JSON
-    :param catalog: the parsed catalog
-    """
-
-    etag: str
-    document: Any
-    catalog: Catalog
-
-
-def fetch_catalog(session: Session, etag: str, seconds: float) -> FetchedCatalog | None:
-    """Request the catalog from the server.
-
-    :param session: the connection settings of the server
-    :param etag: the ETag of the cached catalog; "" for none
-    :param seconds: the maximum time to wait for a response
-    :returns: the catalog; None if the cached one is still valid
-    :raises OutdatedServerError: if the server is too old to list its commands
-    :raises NotTheApiError: if the response is invalid
-    :raises RemoteError: as for any request
-    """
-    headers = {"If-None-Match": f'"{etag}"'} if etag else {}
-    request = Request("GET", "/api/v1.0/commands", headers=headers, timeout=min(seconds, session.timeout))
-    with session.connect() as connection, connection.stream(request) as streamed:
-        if streamed.status == 304 and etag:
-            return None
-        response = streamed.read_json()
-        new_etag = strip_etag(streamed.headers.get("ETag", ""))
-    if response.status != 200 or (isinstance(response.document, dict) and "status" in response.document):
-        try:
-            require_success(parse_result(response), session.sends_token)
-        except AnsweredError as error:
-            if error.result.http_status == 404:
-                raise OutdatedServerError(
-                    f"the server at {session.base} is too old to list its commands, so only those of "
-                    "Airflow 1.x work: update airflow-remote on the server"
-                ) from None
-            raise
-    catalog_format = response.document.get("format") if isinstance(response.document, dict) else None
-    if isinstance(catalog_format, int) and catalog_format != FORMAT:
-        raise NotTheApiError(
-            f"{response.url} lists its commands in format {catalog_format}: update airflow-remote"
-        )
-    try:
-        return FetchedCatalog(new_etag, response.document, Catalog(response.document).validate_all())
-    except (ValueError, RecursionError) as error:
-        raise not_the_api_error(
-            response.url, response.status, f"an invalid list of commands ({error})"
-        ) from None
-
-
-def strip_etag(etag: str) -> str:
-    """Return an ETag without quotes, and without the W/ that a compressing proxy adds."""
-    text = etag.strip()
-    return (text[2:] if text.startswith("W/") else text).strip('"')

@@ -120,9 +120,11 @@ class ClassicCommand(DocumentedCommand):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and exit with its status."""
+        from airflow_remote.cli.runner import CommandRunner
+
         context: CliContext = ctx.find_root().obj
         values, destination = request_arguments(self.endpoint, ctx.params)
-        ctx.exit(context.run_classic(self.endpoint["name"], values, destination))
+        ctx.exit(CommandRunner(context).run_classic(self.endpoint["name"], values, destination))
 
 
 def request_arguments(endpoint: Entry, params: dict[str, Any]) -> tuple[dict[str, Value], str | None]:

@@ -1,40 +1,26 @@
-"""The state of one program run: the global options, and how results are shown."""
+"""The state of one program run: the global options, and what an interruption or an error means for it."""
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING
 
 from airflow_remote.catalog.provider import CatalogProvider
-from airflow_remote.cli import console
 from airflow_remote.cli.console import note
-from airflow_remote.cli.output import OutputPrinter
-from airflow_remote.cli.progress import bar
-from airflow_remote.client import Client, Job, Result
 from airflow_remote.errors import (
-    AnsweredError,
     CommandFailedError,
     GatewayError,
     LostError,
     NotTheApiError,
     RemoteError,
     UnreachableError,
-    UnusableError,
 )
-from airflow_remote.exit_status import ExitStatus, exit_status_of
+from airflow_remote.exit_status import exit_status_of
 from airflow_remote.http.session import DEFAULT_TIMEOUT, Session
 from airflow_remote.http.url import DEFAULT_URL
-from airflow_remote.local_files import LocalTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
-
-    from airflow_remote.api.transcript import OnOutput
-    from airflow_remote.catalog.models import Command
-    from airflow_remote.http.multipart import Value
-
+    from airflow_remote.client import Client, Job
 
 DEFAULT_URL_SECONDS = 2.0
 """How long to wait for a response from the default URL before a usage error is reported."""
@@ -76,66 +62,14 @@ class CliContext:
             lambda: Session(self.url, self.token, self.timeout, cacert=self.cacert), self.notify
         )
 
-    def run_classic(self, name: str, arguments: dict[str, Value], destination: str | None) -> int:
-        """Run a classic command, and print its output as it arrives.
-
-        :param name: the name of the endpoint
-        :param arguments: values by name
-        :param destination: the local file for the output; None or "-" for standard output
-        :returns: the exit status
-        :raises RemoteError: if the caller must still print the error
-        """
-        to_file = destination not in (None, "-")
-        client = self.client()
-        if self.detach:
-            if to_file:
-                raise UnusableError("--detach cannot be combined with an output file; use - as the file")
-            return self.run_detached(client, name, arguments)
-        with contextlib.ExitStack() as stack:
-            target = stack.enter_context(LocalTarget(str(destination))) if to_file else None
-            return self.run_and_show(
-                lambda on_output: client.run(name, arguments, on_output=on_output, on_start=self.note_job),
-                target,
-            )
-
-    def run_live(self, command: Command, values: dict[str, Any], line: Sequence[str]) -> int:
-        """Run a live command, print its output as it arrives, and download the files that it wrote.
-
-        :param command: its entry in the catalog
-        :param values: values by argument name, from ``parser.parse``
-        :param line: the words of the command line, after the command
-        :returns: the exit status
-        :raises RemoteError: if the caller must still print the error
-        """
-        from airflow_remote.cli.downloads import Downloads, with_upload_paths
-        from airflow_remote.cli.prompts import complete_values
-
-        client = self.client()
-        with Downloads(command, values) as downloads:
-            arguments = {
-                **with_upload_paths(command, complete_values(command, values, line, client, self.url)),
-                **downloads.names,
-            }
-            if self.detach:
-                later = (
-                    "; download its files when it has ended: airflow-remote job download {}"
-                    if downloads
-                    else ""
-                )
-                return self.run_detached(client, command.name, arguments, live=True, later=later)
-
-            return self.run_and_show(
-                lambda on_output: client.run(
-                    command.name, arguments, on_output=on_output, on_start=self.note_job, live=True
-                ),
-                finish=lambda result: downloads.fetch_from(client, result),
-            )
-
     def client(self) -> Client:
         """Return a client for the server.
 
         :raises UnusableError: if the global options are invalid
         """
+        from airflow_remote.cli.progress import bar
+        from airflow_remote.client import Client  # takes longer to import than all the rest
+
         return Client(
             self.url,
             self.token,
@@ -149,100 +83,6 @@ class CliContext:
     def notify(self, line: str) -> None:
         """Print a message with the token masked."""
         note(self.mask(line))
-
-    def note_job(self, job: Job) -> None:
-        """Remember the job to stop if the program is interrupted."""
-        self.job = job
-
-    def run_and_show(
-        self,
-        run: Callable[[OnOutput | None], Result],
-        target: LocalTarget | None = None,
-        finish: Callable[[Result], None] = lambda result: None,
-    ) -> int:
-        """Run a command, and print its output and result.
-
-        :param run: runs the command; its argument receives the output as it arrives, or is None
-        :param target: the file that receives the output at the end
-        :param finish: is called with a successful result after everything else was printed
-        :returns: the exit status
-        :raises RemoteError: if the caller must still print the error
-        """
-        live = not self.as_json and target is None
-        printer = OutputPrinter(fold=not self.verbose)
-        self.sent = True
-        try:
-            result = run(printer.write if live else None)
-        except AnsweredError as error:
-            return self.show_failure(error, printer, live)
-        finally:
-            printer.finish()
-        if target is not None:
-            target.write_text(result.stdout or "")
-        if self.as_json:
-            console.document(result.envelope)
-        else:
-            if target is not None:
-                printer.write("stderr", result.stderr or "")
-            elif result.stdout is None and result.output:
-                console.to_stdout(f"{result.output}\n")
-            printer.end(result, self.watched)
-            if result.warning:
-                note(f"warning: {result.warning}")
-        finish(result)
-        return ExitStatus.OK
-
-    def show_failure(self, error: AnsweredError, printer: OutputPrinter, live: bool = False) -> int:
-        """Print a failed result, and return the exit status.
-
-        :param printer: prints the output
-        :param live: whether it was printed already
-        :raises AnsweredError: if the caller must still print the error
-        """
-        result = error.result
-        if self.as_json:
-            console.document(result.envelope)
-            return exit_status_for(error)
-        if not live:
-            printer.write("stdout", result.stdout or "")
-            printer.write("stderr", result.stderr or "")
-        printer.end(result, self.watched)
-        lines = map(str.strip, (result.stdout or "").splitlines())  # some commands print the reason there
-        was_shown = error.message in printer.shown or error.message in lines
-        if isinstance(error, CommandFailedError) and was_shown:
-            return exit_status_for(error)
-        raise error
-
-    def run_detached(
-        self,
-        client: Client,
-        name: str,
-        arguments: dict[str, Value],
-        live: bool | None = None,
-        later: str = "",
-    ) -> int:
-        """Start a command, and print its job's id; or the response, if there is no job.
-
-        :param live: see ``Client.run``
-        :param later: a hint to print, a format string for the job id
-        :raises RemoteError: if it was not run
-        """
-        self.sent = True
-        try:
-            result = client.run(name, arguments, wait=False, live=live)
-        except AnsweredError as error:
-            if error.result.job is None:
-                return self.show_failure(error, OutputPrinter(fold=not self.verbose))
-            result = error.result
-        if self.as_json or result.job is None:
-            if not self.as_json:
-                console.to_stdout(result.stdout or "")
-                console.to_stderr(result.stderr or "")
-            return self.run_and_show(lambda on_output: result)
-        console.to_stdout(f"{result.job['id']}\n")
-        if later:
-            note(f"job {result.job['id']} is running{later.format(result.job['id'])}")
-        return ExitStatus.OK
 
     def handle_interrupt(self) -> str:
         """Stop the command of this run, and return the message for the user."""

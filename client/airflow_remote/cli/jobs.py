@@ -104,6 +104,8 @@ def show_output(context: CliContext, job_id: str, stream: str, follow: bool) -> 
 @click.pass_context
 def wait(ctx: click.Context, job_id: str) -> None:
     """Show the job as if its command had been run now."""
+    from airflow_remote.cli.runner import CommandRunner
+
     context: CliContext = ctx.find_root().obj
     context.watched = job_id
 
@@ -111,7 +113,7 @@ def wait(ctx: click.Context, job_id: str) -> None:
         if result.files:
             context.notify(f"the job wrote {len(result.files)} file(s): airflow-remote job download {job_id}")
 
-    ctx.exit(context.run_and_show(context.client().job(job_id).wait, finish=announce_files))
+    ctx.exit(CommandRunner(context).run_and_show(context.client().job(job_id).wait, finish=announce_files))
 
 
 @job.command("files", help="List the files that a job wrote.")

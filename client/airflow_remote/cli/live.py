@@ -5,7 +5,6 @@ click shows help and completes words; ``parser`` parses the command line of a li
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -136,8 +135,10 @@ class LiveCommand(DocumentedCommand):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and exit with its status."""
+        from airflow_remote.cli.runner import CommandRunner
+
         context: CliContext = ctx.find_root().obj
-        ctx.exit(context.run_live(self.command, self.values, self.line))
+        ctx.exit(CommandRunner(context).run_live(self.command, self.values, self.line))
 
 
 def build_command(provider: CatalogProvider, word: str, group: str = "") -> click.Command | None:
@@ -185,6 +186,8 @@ def unknown_command(
     ctx: click.Context, word: str, names: Iterable[str], catalog: Catalog | None
 ) -> click.UsageError:
     """Return the error for an unknown word, with the closest known one."""
+    from difflib import get_close_matches
+
     by_spelling = {name.replace("-", "_"): name for name in names}
     close = get_close_matches(word.replace("-", "_")[:100], by_spelling, n=1)
     hint = f"; did you mean {by_spelling[close[0]]!r}?" if close else ""
@@ -195,6 +198,8 @@ def unknown_command(
 
 def nearest_option(message: str, command: Command) -> str:
     """Return a hint at the closest option for an "unrecognized arguments" message of argparse; else ""."""
+    from difflib import get_close_matches
+
     from airflow_remote.cli.parser import option_names
 
     _, unrecognized, words = message.partition("unrecognized arguments: ")

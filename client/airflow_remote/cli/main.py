@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import traceback
 from typing import TYPE_CHECKING
 
 import click
@@ -229,10 +228,8 @@ def needs_server(error: click.ClickException) -> bool:
 def print_error(message: str, context: CliContext) -> None:
     """Print an error in one line; with debugging on, also the traceback."""
     if os.environ.get(DEBUG, "") not in ("", "0"):
+        import traceback
+
         with contextlib.suppress(RemoteError):
             console.to_stderr(context.mask(traceback.format_exc()))
     note(context.mask(message))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_remote.catalog.classic import Entry
+    from airflow_remote.catalog.models import Catalog
     from airflow_remote.catalog.provider import CatalogProvider
     from airflow_remote.cli.context import CliContext
 
@@ -117,13 +118,12 @@ class RootGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the live commands, the classic ones, and the client's own."""
-        provider = _provider(ctx)
-        catalog = provider.load(HELP_SECONDS) if provider is not None else None
+        context: CliContext | None = ctx.find_root().obj
+        catalog, reason = (None, "") if context is None else _catalog_for_help(context)
         if catalog is None:
-            if provider is not None and provider.failure is not None:
-                reason = one_line(ctx.find_root().obj.explain(provider.failure))
+            if reason:
                 with formatter.section("Commands of the server's Airflow"):
-                    formatter.write_text(f"They could not be loaded: {reason}.")
+                    formatter.write_text(reason)
             write_sections(formatter)
         else:
             write_commands(catalog, "", formatter)
@@ -132,6 +132,15 @@ class RootGroup(click.Group):
             formatter.write_dl([(JOB, JOB_SUMMARY)])
         with formatter.section("Tokens"):
             formatter.write_dl([*ACCESS.items()])
+
+
+def _catalog_for_help(context: CliContext) -> tuple[Catalog | None, str]:
+    """Return the catalog for the help of the program; without one, a sentence that says why."""
+    provider = context.catalog_provider
+    if context.url_is_default:  # a server that the user has not named is asked for commands only
+        return provider.load_cached(), "Set --url or AIRFLOW_REMOTE_URL to list them."
+    catalog, failure = provider.load(HELP_SECONDS), provider.failure
+    return catalog, "" if failure is None else f"They could not be loaded: {one_line(failure.message)}."
 
 
 def _provider(ctx: click.Context) -> CatalogProvider | None:

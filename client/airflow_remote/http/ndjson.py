@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 from airflow_remote.errors import NotTheApiError
-from airflow_remote.http import session
+from airflow_remote.http import connection
 from airflow_remote.models import is_job_document
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ def split_lines(url: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
         start = len(rest)
         rest += chunk
-        if len(rest) > session.MAX_RESPONSE_BYTES:
-            raise NotTheApiError(f"{url} sent over {session.MAX_RESPONSE_BYTES} bytes in a line")
+        if len(rest) > connection.MAX_RESPONSE_BYTES:
+            raise NotTheApiError(f"{url} sent over {connection.MAX_RESPONSE_BYTES} bytes in a line")
         if rest.find(b"\n", start) >= 0:
             *complete, tail = bytes(rest).split(b"\n")
             yield from complete

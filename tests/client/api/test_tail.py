@@ -10,6 +10,7 @@ from airflow_remote.api.jobs import JobsApi
 from airflow_remote.api.tail import Tail
 from airflow_remote.errors import UnreachableError
 from airflow_remote.exit_status import ExitStatus
+from airflow_remote.http.connection import open_connection
 from airflow_remote.http.retry import RetryPolicy
 from airflow_remote.http.session import Session
 from client.program import Run
@@ -27,7 +28,7 @@ def test_every_byte_arrives_once_and_in_order(
     shared_stub.job = FakeJob(out, err, step=step, silent_polls=silent)
     received = {"stdout": b"", "stderr": b""}
     session = Session(shared_stub.url, None, 10.0)
-    with session.connect() as connection:
+    with open_connection(session) as connection:
         offsets = {"stdout": 0, "stderr": len(err) // 2}
         for stream, data in Tail(JobsApi(connection), JOB_ID, offsets, RetryPolicy(print), 10.0):
             assert 0 < len(data) <= step
@@ -38,7 +39,7 @@ def test_every_byte_arrives_once_and_in_order(
 @pytest.mark.parametrize(("timeout", "wait"), [(150.0, "2"), (3.0, "1"), (0.5, "0")])
 def test_poll_wait_is_shorter_than_the_timeout(stub: Stub, timeout: float, wait: str) -> None:
     stub.job = FakeJob(silent_polls=4)
-    with Session(stub.url, None, timeout).connect() as connection:
+    with open_connection(Session(stub.url, None, timeout)) as connection:
         assert not list(Tail(JobsApi(connection), JOB_ID, {"stderr": 0}, RetryPolicy(print), timeout))
     waits = [request.query["wait"] for request in stub.requests_named("output")]
     assert waits == [wait] * 4 + ["0"]
@@ -46,7 +47,7 @@ def test_poll_wait_is_shorter_than_the_timeout(stub: Stub, timeout: float, wait:
 
 def test_poll_waits_for_the_stream_with_the_latest_output(stub: Stub) -> None:
     stub.job = FakeJob(b"", b"log")
-    with Session(stub.url, None, 10.0).connect() as connection:
+    with open_connection(Session(stub.url, None, 10.0)) as connection:
         list(Tail(JobsApi(connection), JOB_ID, {"stdout": 0, "stderr": 0}, RetryPolicy(print), 10.0))
     polls = [(request.query["stream"], request.query["wait"]) for request in stub.requests_named("output")]
     assert polls == [
@@ -61,7 +62,7 @@ def test_poll_waits_for_the_stream_with_the_latest_output(stub: Stub) -> None:
 
 def test_unreachable_server_is_not_retried() -> None:
     notices: list[str] = []
-    with Session("http://127.0.0.1:1", None, 1.0).connect() as connection:
+    with open_connection(Session("http://127.0.0.1:1", None, 1.0)) as connection:
         tail = Tail(JobsApi(connection), JOB_ID, {"stdout": 0}, RetryPolicy(notices.append), 1.0)
         with pytest.raises(UnreachableError):
             next(iter(tail))

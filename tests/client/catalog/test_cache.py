@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import time
 from pathlib import Path
 
@@ -96,12 +97,39 @@ def test_default_cache_is_in_the_user_cache_directory(
     assert len(cache_files(tmp_path / "airflow-remote")) == 1
 
 
+@pytest.mark.parametrize("named", [None, "", "relative/caches"])
+def test_default_cache_without_a_named_directory_is_in_the_home(
+    stub: Stub, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str | None
+) -> None:
+    monkeypatch.delenv("AIRFLOW_REMOTE_CACHE_DIR")
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    if named is not None:
+        monkeypatch.setenv("XDG_CACHE_HOME", named)
+    stub.catalog = commands()
+    run("dags", "--help")
+    assert len(cache_files(tmp_path / ".cache" / "airflow-remote")) == 1
+
+
+def test_other_platforms_have_their_own_cache_directory(
+    stub: Stub, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AIRFLOW_REMOTE_CACHE_DIR")
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_, **__: str(tmp_path / "Caches"))
+    monkeypatch.setattr(sys, "platform", "darwin")
+    stub.catalog = commands()
+    run("dags", "--help")
+    assert len(cache_files(tmp_path / "Caches")) == 1
+
+
 def test_user_without_a_home_has_no_cache(
     stub: Stub, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AIRFLOW_REMOTE_CACHE_DIR")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_, **__: "~/.cache/airflow-remote")
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
     stub.catalog = commands()
     assert run("dags", "list").status == 0
     assert list(tmp_path.iterdir()) == []
@@ -188,6 +216,15 @@ def test_response_with_another_etag_makes_the_cache_stale(cached: Stub, run: Run
     assert cached.catalog_requests == []
     run("dags", "list")
     assert len(cached.catalog_requests) == 1
+
+
+def test_response_with_the_same_etag_confirms_the_cache(cached: Stub, run: Run, cache_dir: Path) -> None:
+    cached.respond(envelope(), headers={"Airflow-Remote-Catalog": cached.etag})
+    set_cache_age(cache_dir, FRESH_SECONDS - 600)
+    run("dags", "list")
+    [path] = cache_files(cache_dir)
+    assert time.time() - path.stat().st_mtime < FRESH_SECONDS - 600
+    assert cached.catalog_requests == []
 
 
 def test_weak_etag_equals_the_strong_one(cached: Stub, run: Run) -> None:

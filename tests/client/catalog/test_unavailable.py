@@ -165,6 +165,20 @@ def test_missing_url_is_no_problem_if_the_default_one_works(
     assert call("trigger_dag", "x").status == 0
 
 
+def test_help_without_a_url_sends_no_request(monkeypatch: pytest.MonkeyPatch, stub: Stub) -> None:
+    monkeypatch.delenv("AIRFLOW_REMOTE_URL")
+    monkeypatch.setattr(main, "DEFAULT_URL", stub.url)
+    stub.catalog = commands()
+    completed = call("--help")
+    assert (completed.status, completed.err, stub.catalog_requests) == (0, "", [])
+    assert "Set --url or AIRFLOW_REMOTE_URL to list them." in completed.out
+    assert "trigger_dag " in completed.out
+    assert call("dags", "list").status == 0
+    stub.catalog_requests.clear()
+    assert "Manage DAGs" in call("--help").out
+    assert stub.catalog_requests == []
+
+
 def test_missing_url_does_not_concern_local_commands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AIRFLOW_REMOTE_URL")
     monkeypatch.setattr(main, "DEFAULT_URL", UNREACHABLE_URL)

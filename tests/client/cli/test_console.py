@@ -105,7 +105,7 @@ def test_full_disk_is_one_line(stub: Stub, start: Start, words: list[str]) -> No
 
 
 def test_closed_standard_output_is_reported(stub: Stub) -> None:
-    line = [sys.executable, "-m", "airflow_remote.cli.main", "--url", stub.url, "version"]
+    line = [sys.executable, "-m", "airflow_remote.cli.start", "--url", stub.url, "version"]
     process = subprocess.run(
         ["sh", "-c", 'exec "$@" >&-', "sh", *line],
         env=environment(),

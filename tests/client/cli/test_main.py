@@ -1,25 +1,20 @@
-"""The program: global options, exit statuses, messages and imports."""
+"""The program: global options, exit statuses and messages."""
 
 from __future__ import annotations
 
-import re
 import signal
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from contract import commands
 
 import airflow_remote
 from airflow_remote.cli import context
 from airflow_remote.exit_status import ExitStatus
-from client.program import Run, Start, call, environment
+from client.program import Run, Start, call
 from client.responses import STARTED, envelope, finished_event, output_event
 from client.stub import Stub
 
 TOKEN = "s3cret-token"
-FORBIDDEN = {"airflow", "airflow_remote_server", "werkzeug", "flask"}
 
 # Global options.
 
@@ -52,7 +47,7 @@ def test_default_url_is_airflow_on_localhost(monkeypatch: pytest.MonkeyPatch) ->
         sys.exit(7)
 
     monkeypatch.delenv("AIRFLOW_REMOTE_URL")
-    monkeypatch.setattr(context, "Client", exit_instead)
+    monkeypatch.setattr("airflow_remote.client.Client", exit_instead)
     with pytest.raises(SystemExit):
         call("version")
     [settings] = calls
@@ -166,7 +161,7 @@ def test_internal_error_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -
     def fail(*_: object) -> None:
         raise RuntimeError(f"lost\nthe {TOKEN}")
 
-    monkeypatch.setattr(context, "Client", fail)
+    monkeypatch.setattr("airflow_remote.client.Client", fail)
     completed = run("--token", TOKEN, "version")
     assert completed.status == ExitStatus.SERVER_ERROR
     assert (
@@ -196,56 +191,3 @@ def test_token_is_masked_in_messages(run: Run, stub: Stub) -> None:
 
 def test_token_is_not_in_the_repr_of_the_context() -> None:
     assert TOKEN not in repr(context.CliContext(token=TOKEN))
-
-
-# Imports.
-
-PRINT_IMPORTED_MODULES = """
-import os, sys
-from airflow_remote.cli.main import main
-status = main(sys.argv[1:])
-sys.stdout.flush()
-os.write(2, " ".join(sorted({name.partition(".")[0] for name in sys.modules})).encode())
-sys.exit(status)
-"""
-
-
-def imported_modules(*argv: str) -> set[str]:
-    process = subprocess.run(
-        [sys.executable, "-c", PRINT_IMPORTED_MODULES, *argv],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return set(process.stderr.split())
-
-
-def test_airflow_and_the_server_are_not_imported(stub: Stub, tmp_path: Path) -> None:
-    (tmp_path / "dag.py").write_text("pass")
-    modules = imported_modules("--url", stub.url, "deploy_dag", str(tmp_path / "dag.py"))
-    assert "requests" in modules
-    assert not FORBIDDEN & modules
-
-
-@pytest.mark.parametrize(
-    "line",
-    [["--help"], ["--version"], ["trigger_dag", "--help"], ["dags", "--help"], ["dags", "trigger", "--help"]],
-    ids=" ".join,
-)
-def test_help_does_not_import_requests(stub: Stub, line: list[str]) -> None:
-    stub.catalog = commands()
-    call("--url", stub.url, "--help")
-    stub.catalog_requests.clear()
-    modules = imported_modules("--url", stub.url, *line)
-    assert stub.catalog_requests == []
-    assert "click" in modules
-    assert not {"requests", "urllib3", "http", "ssl", "email", *FORBIDDEN} & modules
-
-
-def test_no_source_file_imports_airflow_or_the_server() -> None:
-    modules: set[str] = set()
-    for path in Path(airflow_remote.__file__).parent.rglob("*.py"):
-        modules |= set(re.findall(r"^\s*(?:from|import) (\w+)", path.read_text("utf-8"), re.MULTILINE))
-    assert {"airflow_remote", "requests"} <= modules
-    assert not FORBIDDEN & modules

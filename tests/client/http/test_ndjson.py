@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_remote.errors import NotTheApiError
-from airflow_remote.http import session
+from airflow_remote.http import connection
 from airflow_remote.http.ndjson import Event, Finished, Output, Started, Unfinished, parse_events
 from client.responses import STARTED, UNFINISHED, event, finished_event, job, output_event
 
@@ -102,7 +102,7 @@ def test_any_bytes_are_parsed_or_rejected(data: bytes) -> None:
 
 
 def test_oversized_line_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "MAX_RESPONSE_BYTES", 1000)
+    monkeypatch.setattr(connection, "MAX_RESPONSE_BYTES", 1000)
 
     def endless() -> Iterator[bytes]:
         while True:

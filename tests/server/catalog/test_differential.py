@@ -9,8 +9,8 @@ import json
 import sys
 from io import IOBase
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import airflow_commands
 import click
@@ -23,6 +23,7 @@ from werkzeug.datastructures import FileStorage
 
 from airflow_remote.catalog.models import Catalog
 from airflow_remote.cli.live import LiveCommand
+from airflow_remote.cli.runner import CommandRunner
 from airflow_remote_server.catalog.argv import build_argv
 from airflow_remote_server.catalog.live import build_catalog
 from airflow_remote_server.catalog.policy import Policy
@@ -70,15 +71,15 @@ def sent(name: str, words: list[str]) -> dict[str, Any]:
     """Return what the client sends for a command line."""
     caught: dict[str, Any] = {}
 
-    def run_live(_: object, values: dict[str, Any], __: object) -> int:
+    def run_live(_: object, __: object, values: dict[str, Any], ___: object) -> int:
         caught.update(values)
         return 0
 
-    recorder = SimpleNamespace(run_live=run_live)
     command = LiveCommand(CLIENT.command(name), name.rpartition(" ")[2])
     with (
         pytest.raises(click.exceptions.Exit),
-        command.make_context(name, list(words), obj=recorder) as context,
+        patch.object(CommandRunner, "run_live", run_live),
+        command.make_context(name, list(words)) as context,
     ):
         command.invoke(context)
     found: dict[str, Any] = json.loads(json.dumps(caught))
