@@ -1,4 +1,4 @@
-"""Requests of the session, and responses that it rejects."""
+"""Requests over a connection, and responses that it rejects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from airflow_remote import __version__
 from airflow_remote.client import Client
 from airflow_remote.errors import LostError, NotTheApiError, UnusableError
 from airflow_remote.exit_status import ExitStatus
-from airflow_remote.http import exceptions, session
+from airflow_remote.http import connection, exceptions
 from client.program import Run, call
 from client.raw_stub import RawStub
 from client.responses import envelope
@@ -126,7 +126,7 @@ def test_foreign_response_is_reported_with_url_and_status(
 
 
 def test_oversized_response_is_rejected(run: Run, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "MAX_RESPONSE_BYTES", 1000)
+    monkeypatch.setattr(connection, "MAX_RESPONSE_BYTES", 1000)
     stub.respond(b" " * 100_000)
     completed = run("version")
     assert completed.status == ExitStatus.NOT_THE_API
@@ -152,7 +152,7 @@ def test_handshake_timeout_is_no_lost_response(
     monkeypatch: pytest.MonkeyPatch, silent_address: str, proxied: bool
 ) -> None:
     monkeypatch.setattr(exceptions, "CONNECT_TIMEOUT", 0.1)
-    monkeypatch.setattr(session, "CONNECT_TIMEOUT", 0.1)
+    monkeypatch.setattr(connection, "CONNECT_TIMEOUT", 0.1)
     url = f"https://{silent_address}"
     if proxied:
         url = "https://airflow.invalid"
