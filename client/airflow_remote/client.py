@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Callable
 from airflow_remote.api.access import AccessApi
 from airflow_remote.api.job import Job
 from airflow_remote.api.jobs import JobsApi, validate_job_id
+from airflow_remote.api.pages import iter_pages
 from airflow_remote.api.run import CommandRun, RunOptions
 from airflow_remote.catalog.classic import find_endpoint
 from airflow_remote.catalog.fetching import fetch_catalog
@@ -34,7 +35,7 @@ from airflow_remote.local_files import no_progress
 from airflow_remote.models import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
     from airflow_remote.api.transcript import OnOutput
@@ -181,6 +182,14 @@ class Client:
         """
         return self._job({"id": validate_job_id(job_id)}).refresh()
 
+    def delete_job(self, job_id: str) -> None:
+        """Delete an ended job with its output and files on the server.
+
+        :param job_id: its id
+        :raises UnusableError: if the id is invalid; see also ``Job.delete``
+        """
+        self._job({"id": validate_job_id(job_id)}).delete()
+
     def jobs(self, *, state: Iterable[str] = (), command: str | None = None, limit: int = 50) -> list[Job]:
         """Return jobs, newest first.
 
@@ -189,20 +198,21 @@ class Client:
         :param limit: the maximum number of jobs to return
         :raises ArgumentsError: for an unknown state; see also ``Job.refresh``
         """
-        jobs: list[Job] = []
+        return list(self.iter_jobs(state=state, command=command, limit=limit))
+
+    def iter_jobs(
+        self, *, state: Iterable[str] = (), command: str | None = None, limit: int | None = None
+    ) -> Iterator[Job]:
+        """Yield jobs, newest first, and request them a page at a time.
+
+        :param state: this and ``command`` are those of ``jobs``
+        :param limit: the maximum number of jobs; None for all
+        :raises ArgumentsError: for an unknown state; see also ``Job.refresh``
+        """
         query = {"state": ",".join(state), "command": command}
-        conditions = {name: text for name, text in query.items() if text}
-        before: dict[str, str] = {}
         with open_connection(self._session) as connection:
-            jobs_api = JobsApi(connection)
-            while len(jobs) < limit:
-                left = str(limit - len(jobs))
-                page, next_page = jobs_api.list({**conditions, **before, "limit": left})
-                jobs += [self._job(job) for job in page]
-                if not page or next_page is None or {"before": next_page} == before:
-                    break
-                before = {"before": next_page}
-        return jobs[: max(0, limit)]
+            for job in iter_pages(JobsApi(connection).list, query, limit):
+                yield self._job(job)
 
     def whoami(self, can: str | None = None) -> Mapping[str, Any]:
         """Return the token's identity and permissions.
@@ -221,17 +231,19 @@ class Client:
         :param conditions: ``principal``, ``peer``, ``result``, ``layer``, ``job``, ``command``; None for any
         :raises RemoteError: see ``run``
         """
-        entries: list[Mapping[str, Any]] = []
-        query = {name: text for name, text in conditions.items() if text}
+        return list(self.iter_audit(limit=limit, **conditions))
+
+    def iter_audit(
+        self, *, limit: int | None = None, **conditions: str | None
+    ) -> Iterator[Mapping[str, Any]]:
+        """Yield the audit log, newest first, and request it a page at a time.
+
+        :param limit: the maximum number of entries; None for all
+        :param conditions: those of ``audit``
+        :raises RemoteError: see ``run``
+        """
         with open_connection(self._session) as connection:
-            access = AccessApi(connection)
-            while len(entries) < limit:
-                page, next_page = access.audit({**query, "limit": str(limit - len(entries))})
-                entries += page
-                if not page or next_page is None or query.get("before") == next_page:
-                    break
-                query["before"] = next_page
-        return entries[: max(0, limit)]
+            yield from iter_pages(AccessApi(connection).audit, conditions, limit)
 
     def _job(self, document: Mapping[str, Any]) -> Job:
         return Job(self._session, document, self._notify, self._progress)

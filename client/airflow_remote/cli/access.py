@@ -12,7 +12,7 @@ import click
 from airflow_remote.catalog.classic import normalize
 from airflow_remote.cli import console, token_entry
 from airflow_remote.cli.console import one_line
-from airflow_remote.cli.formats import format_cell, format_option, write_rows
+from airflow_remote.cli.formats import format_cell, format_option, write_list, write_rows
 from airflow_remote.cli.own_commands import ACCESS
 from airflow_remote.exit_status import ExitStatus
 
@@ -71,9 +71,8 @@ def can_i(ctx: click.Context, words: tuple[str, ...]) -> None:
 @click.pass_obj
 def audit(context: CliContext, /, limit: int, output_format: str, **conditions: str | None) -> None:
     """Print a table, or JSON as returned by the server."""
-    entries = context.client().audit(limit=limit, **conditions)
-    rows = [AUDIT_COLUMNS, *map(_audit_row, entries)]
-    write_rows({"audit": entries}, rows, output_format == "json" or context.as_json)
+    entries = context.client().iter_audit(limit=limit, **conditions)
+    write_list("audit", entries, (AUDIT_COLUMNS, _audit_row), output_format == "json" or context.as_json)
 
 
 @click.group(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from datetime import datetime, timedelta, timezone
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 ENDED = ("succeeded", "failed", "stopped", "timed_out", "lost")
 AGE = re.compile(r"([0-9]{1,6})([mhd])")
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-NO_LIMIT = 1_000_000
-"""More jobs than a server keeps."""
 NOT_FOUND = 404
 
 
@@ -74,22 +73,26 @@ def prune(context: CliContext, older_than: timedelta | None, keep: int | None, y
         raise click.UsageError("give --older-than, --keep, or both")
     if not yes and not has_terminal():
         raise click.UsageError("job prune asks for confirmation: pass --yes")
-    jobs = context.client().jobs(state=ENDED, limit=NO_LIMIT)[keep or 0 :]
-    if older_than is not None:
-        before = datetime.now(timezone.utc) - older_than
-        jobs = [job for job in jobs if _ended_before(job, before)]
-    if not jobs:
+    client = context.client()
+    before = None if older_than is None else datetime.now(timezone.utc) - older_than
+    # Only the ids are kept in memory.
+    job_ids = [
+        job.id
+        for job in islice(client.iter_jobs(state=ENDED), keep or 0, None)
+        if before is None or _ended_before(job, before)
+    ]
+    if not job_ids:
         context.notify("no job to delete")
         return
     if not yes:
-        _confirm(len(jobs))
-    for job in jobs:
+        _confirm(len(job_ids))
+    for job_id in job_ids:
         try:
-            job.delete()
+            client.delete_job(job_id)
         except AnsweredError as error:
             if error.result.http_status != NOT_FOUND:  # otherwise, it has been deleted in the meantime
                 raise
-        console.to_stdout(f"{job.id}\n")
+        console.to_stdout(f"{job_id}\n")
 
 
 def _ended_before(job: Job, moment: datetime) -> bool:

@@ -13,7 +13,7 @@ import click
 from airflow_remote.catalog.classic import normalize
 from airflow_remote.cli import console
 from airflow_remote.cli.console import one_line
-from airflow_remote.cli.formats import format_cell, format_option, write_rows
+from airflow_remote.cli.formats import format_cell, format_option, write_list, write_rows
 from airflow_remote.cli.job_removal import delete, prune
 from airflow_remote.cli.own_commands import JOB_SUMMARY
 from airflow_remote.exit_status import ExitStatus
@@ -63,9 +63,9 @@ def list_jobs(
     context: CliContext, state: tuple[str, ...], command: str | None, limit: int, output_format: str
 ) -> None:
     """Print a table, or JSON as returned by the server."""
-    jobs = context.client().jobs(state=state, command=command, limit=limit)
-    rows = [tuple(name.upper().replace("_", " ") for name in COLUMNS), *map(_row, jobs)]
-    write_rows({"jobs": [job.document for job in jobs]}, rows, output_format == "json" or context.as_json)
+    jobs = context.client().iter_jobs(state=state, command=command, limit=limit)
+    head = tuple(name.upper().replace("_", " ") for name in COLUMNS)
+    write_list("jobs", jobs, (head, _row), output_format == "json" or context.as_json)
 
 
 @job.command(help="Show a job's details.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from airflow_remote_server.errors import BadArguments
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 MAX_TEXT_LENGTH = 1000
 DEFAULT_PAGE, MAX_PAGE = 50, 500
 """The default and the maximum number of items of a page."""
+
+CURSOR = re.compile("[0-9a-f]{14,40}")
+"""The cursor of a page: the id of the last job or audit entry before it."""
 
 
 class Parameters:
@@ -56,6 +60,16 @@ class Parameters:
         :raises BadArguments: if it is not a whole number
         """
         return int(self.number("limit", DEFAULT_PAGE, MAX_PAGE)) or DEFAULT_PAGE
+
+    def cursor(self, name: str) -> str | None:
+        """Return where a page of a list begins; None for its first page.
+
+        :raises BadArguments: if it is not the ``next`` of another page
+        """
+        text = self.text(name)
+        if text is not None and not CURSOR.fullmatch(text):
+            raise BadArguments(f"{name!r} must be the 'next' of the page before, not {text[:40]!r}")
+        return text
 
     def flag(self, name: str) -> bool:
         """Return a parameter that is true or false.

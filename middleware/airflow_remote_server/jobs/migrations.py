@@ -117,6 +117,29 @@ def add_ends_to_audit(connection: Connection) -> list[DDLElement]:
     ]
 
 
+def add_list_indexes(connection: Connection) -> list[DDLElement]:
+    """Return the statements for the indexes that lists and the deletion of expired rows read."""
+    job = Table(
+        "airflow_remote_job",
+        MetaData(),
+        *(Column(name, String(100)) for name in ("id", "state", "principal", "node")),
+        Column("ended", Float(53)),
+    )
+    Index("airflow_remote_job_state_id", job.c.state, job.c.id)
+    Index("airflow_remote_job_principal_id", job.c.principal, job.c.id)
+    Index("airflow_remote_job_ended", job.c.ended, job.c.node)
+    audit = Table(
+        "airflow_remote_audit",
+        MetaData(),
+        *(Column(name, String(100)) for name in ("id", "peer", "result", "layer", "job", "state")),
+    )
+    for name in ("peer", "result", "layer"):
+        Index(f"airflow_remote_audit_{name}_id", audit.c[name], audit.c.id)
+    # Entries without the state of their job are those of active jobs, and those without a job.
+    Index("airflow_remote_audit_state", audit.c.state, audit.c.job)
+    return [*create_missing(connection, job), *create_missing(connection, audit)]
+
+
 def create_missing(connection: Connection, table: Table) -> list[DDLElement]:
     """Return the statements that create a table and its indexes, without those that exist.
 
@@ -138,6 +161,7 @@ MIGRATIONS: tuple[Callable[[Connection], list[DDLElement]], ...] = (
     create_jobs,
     create_audit,
     add_ends_to_audit,
+    add_list_indexes,
 )
 """The first one creates version 1, and so on."""
 

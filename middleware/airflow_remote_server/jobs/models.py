@@ -100,3 +100,11 @@ class JobRequest:
 def directory_id(node: str) -> str:
     """Return the part of a node that identifies its state directory; its host name may change."""
     return node.partition("@")[0]
+
+
+def id_prefix(moment: float) -> str:
+    """Return how the ids of jobs and audit entries of a moment begin, so that ids sort by time.
+
+    :param moment: in seconds since the epoch
+    """
+    return f"{max(0, int(moment * 1e6)):014x}"

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from airflow_remote_server.errors import Conflict, NotFound, Unavailable
 from airflow_remote_server.execution.spool import EXIT, STOP, Command, CommandLimits
 from airflow_remote_server.jobs.admission import JobAdmission
-from airflow_remote_server.jobs.models import Job, JobState
+from airflow_remote_server.jobs.models import ACTIVE, Job, JobState, id_prefix
 from airflow_remote_server.jobs.reconciler import Reconciler
 from airflow_remote_server.jobs.results import JobResults
 from airflow_remote_server.jobs.retention import JobRetention
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from airflow_remote_server.config.settings import Settings
     from airflow_remote_server.execution.client import CompletionChannel, ForkServerClient
@@ -80,7 +80,7 @@ class JobService:
         self._tidy()
         now = time.time()
         job = Job(
-            id=f"{int(now * 1e6):014x}{secrets.token_hex(9)}",
+            id=f"{id_prefix(now)}{secrets.token_hex(9)}",
             kind="service" if service else "command",
             state=JobState.QUEUED,
             node=self.spools.node,
@@ -255,15 +255,24 @@ class JobService:
         self.spools.with_reserve(lambda: self.store.remove([job.id]))
         self.spools.reserve.fill(self.settings.min_free_bytes)
 
-    def find(self, limit: int, **conditions: Any) -> list[Job]:
-        """Return jobs in their current state, newest first.
+    def find_page(self, states: Collection[JobState], **conditions: Any) -> tuple[list[Job], str | None]:
+        """Return a page of jobs in their current state, newest first.
 
-        :param limit: the maximum number of jobs
-        :param conditions: the same as in ``JobStore.find``
+        :param states: only jobs in one of these states; empty for all
+        :param conditions: the same as in ``JobStore.find_page``
+        :returns: the same as in ``JobStore.find_page``
         :raises Unavailable: if the store or the state directory cannot be used
         """
-        self.reconciler.reconcile_active()
-        return [self.refresh(job) for job in self.store.find(limit=limit, **conditions)]
+        self.spools.ensure_state_dir()
+        active = set(ACTIVE)
+        if not active.issuperset(states):
+            self.reconciler.reconcile_active()  # the end of a job that is looked for may not be recorded yet
+        # The store does not know whether an active job has started: only its spool tells.
+        stored = active.union(states) if active.intersection(states) else states
+        jobs, following = self.store.find_page(states=stored, **conditions)
+        # Another node's job is as the store has it.
+        jobs = [self.refresh(job) if self.spools.owns(job) else job for job in jobs]
+        return [job for job in jobs if not states or job.state in states], following
 
     def reconcile(self) -> None:
         """Record the ends of jobs that no request waits for, and delete expired jobs once per interval.

@@ -5,20 +5,21 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import and_, delete, func, not_, or_, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from airflow_remote_server.errors import Unavailable
 from airflow_remote_server.jobs.engine import file_identity, first_line, is_transient, make_engine
+from airflow_remote_server.jobs.listing import Listing
 from airflow_remote_server.jobs.migrations import migrate
-from airflow_remote_server.jobs.models import ACTIVE
+from airflow_remote_server.jobs.models import ACTIVE, id_prefix
 from airflow_remote_server.jobs.rows import JOBS, LONGEST_LISTED, is_of_node, job_of, row_of, truncate
 from airflow_remote_server.jobs.sql import matches_command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection
 
     from sqlalchemy.engine import URL, Connection, Engine
     from sqlalchemy.sql import ColumnElement
@@ -183,6 +184,17 @@ class JobStore:
         """Return a job, or None if there is none."""
         return self._find_one(JOBS.c.id == job_id)
 
+    def get_all(self, job_ids: Collection[str]) -> dict[str, Job]:
+        """Return those of some jobs that exist, by their ids.
+
+        :param job_ids: not more than SQLite's least limit of 999
+        """
+        query = select(JOBS).where(JOBS.c.id.in_(job_ids))
+        rows = (
+            self.run_transaction(lambda connection: connection.execute(query).fetchall()) if job_ids else []
+        )
+        return {job.id: job for job in map(job_of, rows)}
+
     def find_key(self, principal: str, key: str) -> Job | None:
         """Return the job of a principal with an Idempotency-Key, or None if there is none."""
         return self._find_one(and_(JOBS.c.principal == principal, JOBS.c.key == key))
@@ -192,16 +204,16 @@ class JobStore:
         row = self.run_transaction(lambda connection: connection.execute(query).fetchone())
         return None if row is None else job_of(row)
 
-    def find(
+    def find_page(
         self,
-        states: Iterable[JobState] = (),
+        states: Collection[JobState] = (),
         node: str | None = None,
         principal: str | None = None,
         command: str | None = None,
         before: str | None = None,
         limit: int = 100,
-    ) -> list[Job]:
-        """Return jobs, newest first, with long texts truncated (``LONGEST_LISTED``).
+    ) -> tuple[list[Job], str | None]:
+        """Return a page of jobs, newest first, with long texts truncated (``LONGEST_LISTED``).
 
         :param states: only jobs in one of these states; empty for all
         :param node: only jobs of this node
@@ -209,25 +221,35 @@ class JobStore:
         :param command: only jobs with this endpoint name or command-line prefix; ``*`` matches any text
         :param before: only jobs older than the job with this id
         :param limit: the maximum number of jobs
+        :returns: the jobs, which may be few (see ``listing``), and the ``before`` of the next page; None if
+            this is the last one
         """
         columns = [
             func.substr(each, 1, LONGEST_LISTED[each.name] + 1) if each.name in LONGEST_LISTED else each
             for each in JOBS.c
         ]
-        query = select(*columns).order_by(JOBS.c.id.desc()).limit(limit)
-        state_names = [state.value for state in states]
-        if state_names:
-            query = query.where(JOBS.c.state.in_(state_names))
-        if node is not None:
-            query = query.where(is_of_node(node))
-        if principal is not None:
-            query = query.where(JOBS.c.principal == principal)
+        others = [] if node is None else [is_of_node(node)]
         if command is not None:
-            query = query.where(or_(*matches_command(JOBS.c.name, JOBS.c.command, command)))
-        if before is not None:
-            query = query.where(JOBS.c.id < before)
-        rows = self.run_transaction(lambda connection: connection.execute(query).fetchall())
-        return [truncate(job_of(row)) for row in rows]
+            others.append(or_(*matches_command(JOBS.c.name, JOBS.c.command, command)))
+        indexed = {"state": [state.value for state in states]} if states else {}
+        if principal is not None:
+            indexed["principal"] = [principal]
+        listing = Listing(columns, indexed, others)
+        page = self.run_transaction(lambda connection: listing.read(connection, before, limit))
+        return [truncate(job_of(row)) for row in page.rows], page.following
+
+    def find(self, limit: int = 100, **conditions: Any) -> list[Job]:
+        """Return jobs, newest first, as many as there are.
+
+        :param limit: the maximum number of jobs
+        :param conditions: the same as in ``find_page``
+        """
+        jobs, following = self.find_page(limit=limit, **conditions)
+        while following is not None and len(jobs) < limit:
+            conditions["before"] = following
+            more, following = self.find_page(limit=limit - len(jobs), **conditions)
+            jobs += more
+        return jobs
 
     def finish(self, job: Job, retry_for: float = RETRY_SECONDS) -> bool:
         """Record how a job ended, unless that is recorded already.
@@ -258,14 +280,16 @@ class JobStore:
         :param keep: ended jobs to keep; the jobs that ended before them have expired
         :param limit: the maximum number of ids for each of the two reasons
         """
-        ended = and_(is_of_node(node), JOBS.c.state.notin_(ACTIVE_NAMES))
+        # The index of ``ended`` has the node, too. Active jobs have no ``ended``.
+        ended = and_(is_of_node(node), JOBS.c.ended.is_not(None))
         newest_first = select(JOBS.c.id).where(ended).order_by(JOBS.c.ended.desc())
         # If a state directory is gone together with its machine, no other node deletes its jobs.
-        abandoned = and_(not_(is_of_node(node)), JOBS.c.created < 2 * before - time.time())
+        long_ago = 2 * before - time.time()
+        old = and_(JOBS.c.id < id_prefix(long_ago), JOBS.c.created < long_ago)
         queries = [
             newest_first.offset(keep).limit(limit),
             select(JOBS.c.id).where(ended, JOBS.c.ended < before).limit(limit),
-            select(JOBS.c.id).where(abandoned).limit(limit),
+            select(JOBS.c.id).where(old, not_(is_of_node(node))).limit(limit),
         ]
 
         def collect(connection: Connection) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,7 +81,24 @@ def test_output_from_another_offset_is_not_taken(run: Run, stub: Stub) -> None:
     assert len(stub.requests_named("output")) == 2
 
 
-def test_empty_page_of_jobs_ends_the_list(run: Run, stub: Stub) -> None:
-    stub.respond_next(json_response({"jobs": [], "next": "a"}), json_response({"jobs": [], "next": "b"}))
-    assert run("job", "list").status == 0
-    assert len(stub.requests) == 1
+def test_empty_page_of_jobs_does_not_end_the_list(run: Run, stub: Stub) -> None:
+    found = job(state="failed")
+    stub.respond_next(
+        json_response({"jobs": [], "next": "c"}),
+        json_response({"jobs": [found], "next": "b"}),
+        json_response({"jobs": [], "next": "b"}),
+    )
+    completed = run("job", "list", "--output=json")
+    assert completed.status == 0
+    assert json.loads(completed.stdout) == {"jobs": [found]}
+    assert [request.query.get("before") for request in stub.requests] == [None, "c", "b"]
+
+
+def test_endless_list_of_empty_pages_ends(run: Run, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow_remote.api import pages
+
+    monkeypatch.setattr(pages, "MAX_EMPTY", 3)
+    stub.respond_next(*(json_response({"jobs": [], "next": str(number)}) for number in range(4)))
+    completed = run("job", "list", "--output=json")
+    assert (completed.status, json.loads(completed.stdout)) == (0, {"jobs": []})
+    assert len(stub.requests) == 3

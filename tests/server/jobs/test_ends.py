@@ -57,7 +57,7 @@ def test_end_of_a_job_is_noticed_without_a_request(
         assert api.watcher.watch_once()
         time.sleep(0.05)
     api.watcher.close_lock()
-    [row] = AuditTable(make_jobs(remote.settings), 3600, 100).find(1, job=job_id)
+    [row], _ = AuditTable(make_jobs(remote.settings), 3600, 100).find_page(1, job=job_id)
     assert (row.status, row.result, row.state, row.exit_code) == (202, result, final, code)
     begun, ended = lines(caplog, job_id)
     assert (begun["result"], begun["state"]) == ("running", None)
@@ -119,18 +119,20 @@ class TestAuditOfAnEnd:
     ) -> None:
         [job] = old(state=final, exit_code=None)
         assert table.add(self.entry(job)), "the log has to be told"
-        [found] = table.find(1)
+        [found], _ = table.find_page(1)
         assert (found.state, found.result) == (final.value, result)
 
     def test_job_ends_after_its_entry_is_added(self, table: AuditTable, old: Any) -> None:
         [job] = old(state=JobState.RUNNING, ended=None, exit_code=None)
         assert not table.add(self.entry(job))
         assert not table.add(self.entry(job, id="2", name="stop"))
-        assert table.find(1)[0].state is None
+        assert table.find_page(1)[0][0].state is None
         ended = replace(job, state=JobState.STOPPED, exit_code=-15)
         assert table.record_end(ended)
         assert not table.record_end(ended), "once"
-        assert [(found.name, found.result, found.state, found.exit_code) for found in table.find(2)] == [
+        assert [
+            (found.name, found.result, found.state, found.exit_code) for found in table.find_page(2)[0]
+        ] == [
             ("stop", "done", "stopped", -15),
             ("version", "failed", "stopped", -15),
         ]
@@ -138,7 +140,7 @@ class TestAuditOfAnEnd:
     def test_refused_request_about_a_job_stays_refused(self, table: AuditTable, old: Any) -> None:
         [job] = old(state=JobState.SUCCEEDED)
         table.add(self.entry(job, result="refused", status=403))
-        assert table.find(1)[0].result == "refused"
+        assert table.find_page(1)[0][0].result == "refused"
 
     def test_end_that_could_not_be_recorded_is_recorded_later(
         self, table: AuditTable, old: Any, caplog: pytest.LogCaptureFixture
@@ -152,6 +154,6 @@ class TestAuditOfAnEnd:
         recorder._paused_until = time.monotonic() + 60  # noqa: SLF001 - as after a failed write
         recorder.record_end(ended)
         assert [line["exit_code"] for line in lines(caplog, job.id)] == [3], "the log has it at once"
-        assert table.find(1)[0].state is None
+        assert table.find_page(1)[0][0].state is None
         table.prune()
-        assert (table.find(1)[0].state, table.find(1)[0].exit_code) == ("failed", 3)
+        assert (table.find_page(1)[0][0].state, table.find_page(1)[0][0].exit_code) == ("failed", 3)

@@ -15,7 +15,7 @@ from airflow_remote_server.http.openapi.schemas import (
     response,
     responses,
 )
-from airflow_remote_server.http.parameters import MAX_PAGE, MAX_TEXT_LENGTH
+from airflow_remote_server.http.parameters import CURSOR, MAX_PAGE, MAX_TEXT_LENGTH
 from airflow_remote_server.http.preferences import JSON, TEXT
 
 NUMBER: Schema = {"type": "integer", "minimum": 0, "maximum": 10**15 - 1}
@@ -60,7 +60,11 @@ COMMAND = parameter(
 )
 _PRINCIPAL = parameter("principal", "Only jobs of this principal", TEXT_PARAMETER)
 LIMIT = parameter("limit", f"Size of the page, at most {MAX_PAGE}", NUMBER)
-BEFORE = parameter("before", "`next` of the previous page", TEXT_PARAMETER)
+BEFORE = parameter(
+    "before",
+    "`next` of the previous page, which may be empty although another one follows",
+    {"type": "string", "pattern": f"^{CURSOR.pattern}$"},
+)
 _STREAM = parameter("stream", "The stream to read", STREAM)
 _OFFSET = parameter("offset", "In bytes", NUMBER)
 _WAIT = parameter("wait", "Maximum number of seconds to wait for more output", NUMBER)

@@ -9,6 +9,8 @@ import { Run } from "./run.js";
 import { formatDuration, sleep, untilVisible } from "./timing.js";
 
 const REFRESH_INTERVAL = 2000; // milliseconds
+const PAGE_SIZE = 50;
+const MAX_REQUESTS = 10; // for one page
 const STATES = ["queued", "running", "succeeded", "failed", "stopped", "timed_out", "lost"];
 const COLUMNS = ["State", "Command", "Requested by", "Requested at", "Duration"];
 
@@ -44,14 +46,16 @@ function jobRow(job, showError) {
 /**
  * Request the newest jobs.
  * @param {Record<string, string>} filter
- * @param {number} pages how many pages of them
+ * @param {number} pages how many pages of them, of PAGE_SIZE jobs each
  * @returns {Promise<{ jobs: Job[], hasMore: boolean }>}
  */
 async function listJobs(filter, pages) {
   const jobs = [];
   let before = "";
-  for (let page = 0; page < pages; page += 1) {
-    const query = new URLSearchParams({ ...filter, ...(before && { before }) });
+  // If few jobs match, a page may be short or empty and not be the last one.
+  for (let left = pages * MAX_REQUESTS; left > 0 && jobs.length < pages * PAGE_SIZE; left -= 1) {
+    const limit = String(pages * PAGE_SIZE - jobs.length);
+    const query = new URLSearchParams({ ...filter, limit, ...(before && { before }) });
     /** @type {JobList} */
     const list = await requestJson(`jobs?${query}`);
     jobs.push(...list.jobs);

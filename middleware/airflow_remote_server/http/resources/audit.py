@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server.auth.permissions import refused_by
-from airflow_remote_server.errors import NotFound
 from airflow_remote_server.http import arguments
 from airflow_remote_server.http.job_documents import rfc3339
 from airflow_remote_server.http.parameters import Parameters
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
     from airflow_remote_server.http.responses import RequestContext
     from airflow_remote_server.jobs.audit.entry import AuditEntry
     from airflow_remote_server.jobs.audit.table import AuditTable
+    from airflow_remote_server.jobs.models import Job
 
 
 class AuditRoutes:
@@ -51,21 +50,29 @@ class AuditRoutes:
             )
         parameters = Parameters(arguments.read_query(context.request))
         limit = parameters.page_size()
-        before, command = parameters.text("before"), parameters.text("command")
+        before, command = parameters.cursor("before"), parameters.text("command")
         exact = {name: parameters.text(name) for name in EXACT}
         parameters.reject_unknown()
-        entries = self.table.find(limit + 1, before, command, **exact)
-        following = entries[limit - 1].id if len(entries) > limit else None
-        page = [self.document(entry) for entry in entries[:limit]]
+        entries, following = self.table.find_page(limit, before, command, **exact)
+        jobs = self.table.jobs.store.get_all({entry.job for entry in entries if is_open(entry)})
+        page = [self.document(entry, jobs.get(entry.job)) for entry in entries]
         return json_response({"audit": page, "next": following}, 200)
 
-    def document(self, entry: AuditEntry) -> dict[str, Any]:
-        """Return an entry as JSON, with the current state of a job whose end is not recorded yet."""
+    def document(self, entry: AuditEntry, job: Job | None) -> dict[str, Any]:
+        """Return an entry as JSON.
+
+        :param entry: the entry
+        :param job: its job, if the end is not recorded yet; its current state is returned
+        """
         document = {**asdict(entry), "time": rfc3339(entry.time)}
-        if entry.job and entry.state is None:
-            with suppress(NotFound):
-                job = self.table.jobs.get(entry.job)
-                document |= {"state": job.state.value, "exit_code": job.exit_code}
-                if job.state.final and entry.result == "running":
-                    document["result"] = result_of_job(entry.name, job.state.value)
+        if is_open(entry) and job is not None:
+            job = self.table.jobs.refresh(job)
+            document |= {"state": job.state.value, "exit_code": job.exit_code}
+            if job.state.final and entry.result == "running":
+                document["result"] = result_of_job(entry.name, job.state.value)
         return document
+
+
+def is_open(entry: AuditEntry) -> bool:
+    """Return whether an entry has a job whose end is not recorded in it."""
+    return bool(entry.job) and entry.state is None

@@ -12,7 +12,7 @@ from airflow_remote_server.http.parameters import Parameters
 from airflow_remote_server.http.resources.job_output import OutputRange, read_output
 from airflow_remote_server.http.responses import file_response, json_response, text_response
 from airflow_remote_server.jobs.audit.table import STOP
-from airflow_remote_server.jobs.models import ACTIVE, JobState
+from airflow_remote_server.jobs.models import JobState
 from airflow_remote_server.util.file_names import shown_name
 
 if TYPE_CHECKING:
@@ -63,20 +63,15 @@ class JobRoutes:
         parameters = Parameters(arguments.read_query(context.request))
         states = _states(parameters.text("state"))
         limit = parameters.page_size()
-        command, before = parameters.text("command"), parameters.text("before")
+        command, before = parameters.text("command"), parameters.cursor("before")
         principal, visible = parameters.text("principal"), visible_principal(context)
         parameters.reject_unknown()
         if visible is not None and principal not in (None, visible):
             return json_response({"jobs": [], "next": None}, 200)
-        # The store does not know whether an unfinished job has started: only the job's spool tells.
-        stored = states.union(ACTIVE) if states.intersection(ACTIVE) else states
-        jobs = self.jobs.find(
-            limit + 1, states=stored, command=command, principal=visible or principal, before=before
+        jobs, following = self.jobs.find_page(
+            states, command=command, principal=visible or principal, before=before, limit=limit
         )
-        page = [
-            job_documents.full(job, context.root) for job in jobs[:limit] if not states or job.state in states
-        ]
-        following = jobs[limit - 1].id if len(jobs) > limit else None
+        page = [job_documents.full(job, context.root) for job in jobs]
         return json_response({"jobs": page, "next": following}, 200)
 
     def show(self, context: RequestContext, job_id: str) -> Response:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, case, column, delete, or_, select, table
+from sqlalchemy import and_, case, column, delete, func, or_, select, table
 
 from airflow_remote_server.jobs.audit.entry import AuditEntry
 from airflow_remote_server.jobs.engine import BUSY_SECONDS
+from airflow_remote_server.jobs.listing import Listing
 from airflow_remote_server.jobs.models import ACTIVE, JobState
 from airflow_remote_server.jobs.rows import JOBS
 from airflow_remote_server.jobs.sql import matches_command, storable
@@ -37,6 +38,9 @@ UNAUTHENTICATED_SHARE = 10
 PRUNE_ROWS = 1000
 """The maximum number of rows that are deleted at once, for each of the two reasons."""
 
+OPEN_ROWS = 20_000
+"""The maximum number of entries without the end of their job that are checked; fewer jobs are active."""
+
 DELETE_ROWS = 500
 """The maximum number of ids in one statement."""
 
@@ -48,7 +52,7 @@ STOP = "stop"
 """The name of entries about requests to stop a job."""
 
 EXACT = ("principal", "peer", "result", "layer", "job")
-"""Columns that can be filtered by their exact value."""
+"""Columns that can be filtered by their exact value; each has an index."""
 
 
 class AuditTable:
@@ -123,26 +127,27 @@ class AuditTable:
 
         return self._run(run, retry_for=0.0)
 
-    def find(
+    def find_page(
         self, limit: int, before: str | None = None, command: str | None = None, **exact: str | None
-    ) -> list[AuditEntry]:
-        """Return entries, newest first.
+    ) -> tuple[list[AuditEntry], str | None]:
+        """Return a page of entries, newest first.
 
         :param limit: the maximum number of entries
         :param before: only entries older than the one with this id
         :param command: only entries with this endpoint name or command-line prefix; ``*`` matches any text
         :param exact: values of ``EXACT`` columns; None for any
+        :returns: the entries, which may be few (see ``listing``), and the ``before`` of the next page; None
+            if this is the last one
         :raises Unavailable: if the database cannot be used
         """
-        query = select(AUDIT).order_by(AUDIT.c.id.desc()).limit(limit)
-        conditions: list[Any] = [AUDIT.c[name] == value for name, value in exact.items() if value is not None]
-        if before is not None:
-            conditions.append(AUDIT.c.id < before)
-        if command is not None:
-            conditions.append(or_(*matches_command(AUDIT.c.name, AUDIT.c.command, command)))
-        query = query.where(and_(*conditions)) if conditions else query
-        rows = self._run(lambda connection: connection.execute(query).fetchall())
-        return [AuditEntry(**dict(zip(COLUMNS, row, strict=True))) for row in rows]
+        indexed = {name: [value] for name, value in exact.items() if value is not None}
+        others = [] if command is None else [or_(*matches_command(AUDIT.c.name, AUDIT.c.command, command))]
+        if indexed.get("job") == [""]:  # the index of jobs is sorted by id for those with few entries only
+            del indexed["job"]
+            others.append(func.coalesce(AUDIT.c.job, "") == "")
+        listing = Listing([AUDIT.c[name] for name in COLUMNS], indexed, others)
+        page = self._run(lambda connection: listing.read(connection, before, limit))
+        return [AuditEntry(**dict(zip(COLUMNS, row, strict=True))) for row in page.rows], page.following
 
     def prune(self) -> None:
         """Delete expired rows, and the oldest rows above the maximum number.
@@ -151,29 +156,38 @@ class AuditTable:
 
         :raises Unavailable: if the database cannot be used
         """
-        oldest = time.time() - self.keep_seconds
+        expired = select(AUDIT.c.id).where(AUDIT.c.time < time.time() - self.keep_seconds).limit(PRUNE_ROWS)
+        unauthenticated = AUDIT.c.principal == ""
+        # Without a function, SQLite would sort all rows to find the oldest ones.
+        authenticated = func.coalesce(AUDIT.c.principal, "") != ""
         limits = (
-            (AUDIT.c.principal != "", self.keep),
-            (AUDIT.c.principal == "", max(1, self.keep // UNAUTHENTICATED_SHARE)),
+            (AUDIT.c.principal > "", authenticated, self.keep),
+            (unauthenticated, unauthenticated, max(1, self.keep // UNAUTHENTICATED_SHARE)),
         )
-        queries = [select(AUDIT.c.id).where(AUDIT.c.time < oldest).limit(PRUNE_ROWS)]
-        for condition, keep in limits:
-            newest_first = select(AUDIT.c.id).where(condition).order_by(AUDIT.c.id.desc())
-            queries.append(newest_first.offset(keep).limit(PRUNE_ROWS))
-
+        # A join could read all jobs. These subqueries look up the jobs of the few entries without an end.
+        ended = [
+            select(column).where(JOBS.c.id == AUDIT.c.job, JOBS.c.ended.is_not(None)).scalar_subquery()
+            for column in (JOBS.c.state, JOBS.c.exit_code)
+        ]
         unrecorded = (
-            select(JOBS.c.id, JOBS.c.state, JOBS.c.exit_code)
-            .select_from(AUDIT.join(JOBS, JOBS.c.id == AUDIT.c.job))
-            .where(AUDIT.c.state.is_(None), JOBS.c.state.notin_([state.value for state in ACTIVE]))
-            .limit(PRUNE_ROWS)
+            select(AUDIT.c.job, *ended).where(AUDIT.c.state.is_(None), AUDIT.c.job > "").limit(OPEN_ROWS)
         )
 
         def delete_expired(connection: Connection) -> None:
-            for job in connection.execute(unrecorded).fetchall():
-                _record_end(connection, *job)
-            ids = sorted({row[0] for query in queries for row in connection.execute(query)})
-            for start in range(0, len(ids), DELETE_ROWS):
-                batch = ids[start : start + DELETE_ROWS]
+            for job_id, state, exit_code in connection.execute(unrecorded).fetchall():
+                if state is not None:
+                    _record_end(connection, job_id, state, exit_code)
+            ids = {row[0] for row in connection.execute(expired)}
+            for counted, condition, keep in limits:
+                # Counting the entries of an index is much cheaper than skipping the newest rows.
+                count = select(func.count()).select_from(AUDIT).where(counted)
+                surplus = min(connection.execute(count).scalar_one() - keep, PRUNE_ROWS)
+                if surplus > 0:
+                    oldest = select(AUDIT.c.id).where(condition).order_by(AUDIT.c.id).limit(surplus)
+                    ids.update(row[0] for row in connection.execute(oldest))
+            ordered = sorted(ids)
+            for start in range(0, len(ordered), DELETE_ROWS):
+                batch = ordered[start : start + DELETE_ROWS]
                 connection.execute(delete(AUDIT).where(AUDIT.c.id.in_(batch)))
 
         self._run(delete_expired, retry_for=0.0)
