@@ -171,6 +171,7 @@ class FakeJob:
     :param end: fields of the job once it has ended
     :param step: bytes of output that a poll gets at most
     :param silent_polls: polls that get no output before the job ends
+    :param tells_state: whether polls tell the state and the sizes of the output, as newer servers do
     :param files: the files that it has written, once it has ended
     :param failures: responses to its first requests; None closes the connection
     :param stop_requests: the arguments of the requests to stop it
@@ -183,6 +184,7 @@ class FakeJob:
     end: dict[str, Any] = field(default_factory=lambda: {"state": "succeeded", "exit_code": 0})
     step: int = 1000
     silent_polls: int = 0
+    tells_state: bool = False
     files: dict[str, bytes] = field(default_factory=dict)
     failures: list[Response | None] = field(default_factory=list)
     stop_requests: list[Any] = field(default_factory=list)
@@ -224,6 +226,11 @@ class FakeJob:
         if self.silent_polls and not data:
             self.silent_polls -= 1
         headers = {"Airflow-Remote-Next-Offset": str(offset + len(data))}
+        if self.tells_state:
+            headers["Airflow-Remote-Job-State"] = (
+                "running" if data or self.silent_polls else self.end["state"]
+            )
+            headers["Airflow-Remote-Output-Sizes"] = f"stdout={len(self.stdout)}, stderr={len(self.stderr)}"
         return Response(data, 200, headers, content_type="text/plain; charset=utf-8")
 
     def _list_jobs(self, query: dict[str, str]) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from airflow_remote.api.result import parse_result, require_success
@@ -20,8 +20,24 @@ if TYPE_CHECKING:
 
 JOBS = "/api/v1.0/jobs"
 NEXT_OFFSET = "Airflow-Remote-Next-Offset"
+STATE, SIZES = "Airflow-Remote-Job-State", "Airflow-Remote-Output-Sizes"
+"""Headers of a part of a job's output: the state of the job, and the sizes of its streams."""
+
 STOP_TIMEOUT = 10.0
 """The timeout of a stop request, in seconds; it does not wait for the job to end."""
+
+
+class OutputPart(NamedTuple):
+    """A part of a job's output.
+
+    :param data: the output
+    :param state: the state of the job before it was read; None if the server does not say
+    :param sizes: bytes of each stream at that time, as far as the server says
+    """
+
+    data: bytes
+    state: str | None = None
+    sizes: Mapping[str, int] = {}
 
 
 class JobsApi:
@@ -58,8 +74,8 @@ class JobsApi:
             return jobs, next_page if isinstance(next_page, str) else None
         raise self._error(response)
 
-    def read_output(self, job_id: str, stream: str, offset: int, wait: int) -> bytes:
-        """Return the next output of a job; b"" if there is no more.
+    def read_output(self, job_id: str, stream: str, offset: int, wait: int) -> OutputPart:
+        """Return the next output of a job; its ``data`` is b"" if there is no more.
 
         :param job_id: the job's id
         :param stream: ``stdout`` or ``stderr``
@@ -75,7 +91,9 @@ class JobsApi:
                 data = response.read()
                 if response.headers[NEXT_OFFSET] != str(offset + len(data)):  # a cache, or another server
                     raise NotTheApiError(f"{response.url} sent another part of the output than was requested")
-                return data
+                return OutputPart(
+                    data, response.headers.get(STATE), parse_sizes(response.headers.get(SIZES, ""))
+                )
             raise self._error(_parse_error(response))
 
     @contextmanager
@@ -124,6 +142,14 @@ class JobsApi:
         """Raise or return the error for an unexpected response."""
         require_success(parse_result(response), self._connection.session.sends_token)
         return not_the_api_error(response.url, response.status, "unexpected JSON")
+
+
+def parse_sizes(text: str) -> dict[str, int]:
+    """Parse the sizes of streams, such as ``stdout=3, stderr=0``; older servers send none."""
+    pairs = (item.strip().partition("=") for item in text.split(","))
+    return {
+        name: int(size) for name, _, size in pairs if size.isascii() and size.isdigit() and len(size) < 20
+    }
 
 
 def _parse_error(response: StreamedResponse) -> Response:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import time
 from typing import TYPE_CHECKING, Callable, TypeVar
 
+from airflow_remote.api.jobs import OutputPart
 from airflow_remote.api.result import result_of_job
 from airflow_remote.errors import BusyError, GatewayError, UnreachableError
 from airflow_remote.models import ACTIVE_STATES, Result
@@ -22,6 +24,8 @@ POLL_SECONDS = 2.0
 """How long the server holds a poll while a stream is silent; the other stream waits meanwhile."""
 MIN_ROUND_SECONDS = 0.2
 """The minimum duration of a round of polls without output, even if the server does not hold them."""
+MAX_ROUND_SECONDS = 2.5
+"""The longest minimum duration; it grows while the server does not hold polls, because it is busy."""
 
 
 class Tail:
@@ -49,28 +53,41 @@ class Tail:
         self._offsets = dict(offsets)
         self._retry = retry
         self._wait = int(min(POLL_SECONDS, timeout / 2))
+        self._known = OutputPart(b"")
 
     def __iter__(self) -> Iterator[tuple[str, bytes]]:
         streams = list(self._offsets)
         ended = False
+        round_seconds = MIN_ROUND_SECONDS
         while True:
             start = time.monotonic()
             active = ""
+            self._known = OutputPart(b"")
             for stream in streams:
                 # The client can wait for one stream only: the one with the latest output.
                 wait = 0 if ended or active or stream != streams[0] else self._wait
+                if self._is_silent(stream):
+                    continue
                 data = self.read(stream, wait)
                 if data:
                     active = stream
                     yield stream, data
             if active:
                 streams.sort(key=lambda stream: stream != active)
+                round_seconds = MIN_ROUND_SECONDS
             elif ended:
                 return
             else:
-                ended = self.job()["state"] not in ACTIVE_STATES
-                if not ended:
-                    time.sleep(max(0.0, start + MIN_ROUND_SECONDS - time.monotonic()))
+                ended = (self._known.state or self.job()["state"]) not in ACTIVE_STATES
+                left = start + round_seconds * random.uniform(0.8, 1.0) - time.monotonic()  # noqa: S311
+                if not ended and left > 0:
+                    time.sleep(left)
+                    round_seconds = min(round_seconds * 1.5, MAX_ROUND_SECONDS)
+
+    def _is_silent(self, stream: str) -> bool:
+        """Return whether the last response says that a running job has nothing new in this stream."""
+        known = self._known
+        return known.state in ACTIVE_STATES and known.sizes.get(stream) == self._offsets[stream]
 
     def read(self, stream: str, wait: int = 0) -> bytes:
         """Return the next output of a stream.
@@ -78,9 +95,10 @@ class Tail:
         :param wait: seconds to wait if there is no output yet
         """
         offset = self._offsets[stream]
-        data = self._with_retries(lambda: self._jobs_api.read_output(self._job_id, stream, offset, wait))
-        self._offsets[stream] += len(data)
-        return data
+        part = self._with_retries(lambda: self._jobs_api.read_output(self._job_id, stream, offset, wait))
+        self._known = part
+        self._offsets[stream] += len(part.data)
+        return part.data
 
     def job(self) -> Mapping[str, object]:
         """Return the current state of the job."""

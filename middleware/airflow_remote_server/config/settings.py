@@ -115,6 +115,25 @@ class Settings:
             default="0.9 of the webserver's worker timeout (108)",
         ),
     )
+    default_wait: float = field(
+        default=60.0,
+        metadata=option(
+            "default_wait",
+            "How long a request waits for its command, unless it says so with `Prefer: wait`; a command that "
+            "takes longer is answered with 202 and its job.",
+            _NUMBER,
+            unit="seconds",
+        ),
+    )
+    default_wait_sync: float = field(
+        default=5.0,
+        metadata=option(
+            "default_wait_sync",
+            "The same with gunicorn's sync workers, each of which serves nobody else while a request waits.",
+            _NUMBER,
+            unit="seconds",
+        ),
+    )
     stop_grace: float = field(
         default=10.0,
         metadata=option(

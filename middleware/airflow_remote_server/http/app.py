@@ -95,7 +95,14 @@ class Api:
         self.watcher = JobWatcher(self.jobs)
         planner = Planner(settings, self.jobs, CommandSource(settings.state_dir, current_fingerprint))
         waiting = WaitingRequests(settings.state_dir)
-        dispatcher = CommandDispatcher(planner, self.jobs, waiting, settings.max_wait)
+        dispatcher = CommandDispatcher(
+            planner,
+            self.jobs,
+            waiting,
+            settings.max_wait,
+            settings.default_wait,
+            settings.default_wait_sync,
+        )
         self.handlers: dict[str, Callable[..., Response]] = {
             **ServerRoutes(planner, self.authenticator, settings).handlers,
             **WhoAmIRoutes(planner).handlers,

@@ -64,6 +64,14 @@ class UnknownConnection:
         raise error
 
 
+def is_sync(connection: Connection) -> bool:
+    """Return whether one of several processes serves this request, and no other one meanwhile.
+
+    :param connection: the connection of the request
+    """
+    return connection.threads == 1 and connection.processes is not None
+
+
 def find_connection(environ: WSGIEnvironment, start_response: StartResponse) -> Connection:
     """Return the connection of a request.
 

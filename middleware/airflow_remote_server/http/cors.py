@@ -18,7 +18,8 @@ REQUEST_HEADERS = (
     "Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer, Range, rest-api-plugin-http-token"
 )
 EXPOSED_HEADERS = (
-    "Airflow-Remote-Catalog, Airflow-Remote-Next-Offset, Content-Disposition, ETag, Location, "
+    "Airflow-Remote-Catalog, Airflow-Remote-Job-State, Airflow-Remote-Next-Offset, "
+    "Airflow-Remote-Output-Sizes, Content-Disposition, ETag, Location, "
     "Preference-Applied, Retry-After"
 )
 MAX_AGE = "600"

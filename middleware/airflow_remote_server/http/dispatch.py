@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from airflow_remote_server.errors import ApiError
 from airflow_remote_server.http import envelope, job_documents, preferences, streaming
+from airflow_remote_server.http.connection import is_sync
 from airflow_remote_server.http.csrf import refuse_forgery
 from airflow_remote_server.http.replies import make_reply
 from airflow_remote_server.http.responses import (
@@ -45,13 +46,25 @@ class CommandDispatcher:
     :param jobs: the service that runs the commands
     :param waiting: the requests that wait
     :param max_wait: the maximum time that a request may wait, in seconds
+    :param default_wait: how long a request waits that does not say so, in seconds
+    :param default_wait_sync: the same if the worker of the request serves nobody else meanwhile
     """
 
-    def __init__(self, planner: Planner, jobs: JobService, waiting: WaitingRequests, max_wait: float) -> None:
+    def __init__(
+        self,
+        planner: Planner,
+        jobs: JobService,
+        waiting: WaitingRequests,
+        max_wait: float,
+        default_wait: float,
+        default_wait_sync: float,
+    ) -> None:
         self.planner = planner
         self.jobs = jobs
         self.waiting = waiting
         self.max_wait = max_wait
+        self.default_wait = default_wait
+        self.default_wait_sync = default_wait_sync
 
     def run(
         self,
@@ -72,7 +85,9 @@ class CommandDispatcher:
         context.notes.name = endpoint.name
         try:
             self.planner.check_peer(endpoint, context.principal)
-            preferred = preferences.read(context.request, self.max_wait)
+            preferred = preferences.read(
+                context.request, self.max_wait, self.wait_of(context, knows_jobs=not ignore_unknown)
+            )
             plan = self.planner.plan(endpoint, arguments, ignore_unknown, context.principal.permissions)
             context.notes.command = plan.title
             if not plan.request.variant.read_only:
@@ -126,7 +141,9 @@ class CommandDispatcher:
         # Starting the command may have taken long already, and the web server's timeout runs from the
         # beginning of the request.
         left = max(0.0, self.max_wait - (envelope.now() - context.time).total_seconds())
-        wait = left if streams and not preferred.explicit else min(preferred.wait, left)
+        # Whoever reads events can follow the job afterward. A text would only break off.
+        short = is_sync(context.connection) and not text
+        wait = left if streams and not preferred.explicit and not short else min(preferred.wait, left)
         with ExitStack() as stack:
             turn = stack.enter_context(self.waiting.take_turn(context.connection, wait))
             if turn.shortened:
@@ -140,6 +157,14 @@ class CommandDispatcher:
             if response.is_streamed:
                 response.call_on_close(stack.pop_all().close)
             return response
+
+    def wait_of(self, context: RequestContext, knows_jobs: bool) -> float:
+        """Return how long a request waits that does not say so, in seconds.
+
+        :param context: the request
+        :param knows_jobs: whether its client may know what to do with a job; those of the 1.0.x plugin do not
+        """
+        return self.default_wait_sync if knows_jobs and is_sync(context.connection) else self.default_wait
 
     def wait_for_start(self, job: Job) -> Job:
         """Wait until a service has a process, and return its job."""

@@ -12,9 +12,6 @@ if TYPE_CHECKING:
 
 JSON, TEXT, EVENTS = "application/json", "text/plain", "application/x-ndjson"
 
-DEFAULT_WAIT = 60.0
-"""Seconds that a request waits for its command by default."""
-
 MAX_KEY_LENGTH = 255
 
 
@@ -29,7 +26,7 @@ class Preferences:
     """
 
     media: str = JSON
-    wait: float = DEFAULT_WAIT
+    wait: float = 0.0
     explicit: bool = False
     key: str | None = None
 
@@ -41,16 +38,17 @@ class Preferences:
         return {"Preference-Applied": f"wait={self.wait:g}" if self.wait else "respond-async"}
 
 
-def read(request: Request, max_wait: float) -> Preferences:
+def read(request: Request, max_wait: float, default_wait: float = 0.0) -> Preferences:
     """Read the preferences of a request.
 
     :param request: the request
     :param max_wait: the maximum time that a request may wait, in seconds
+    :param default_wait: how long it waits if it does not say so, in seconds
     :raises BadArguments: if the Idempotency-Key is invalid
     """
     media = request.accept_mimetypes.best_match([JSON, TEXT, EVENTS], JSON)
     preferred = preferred_wait(request)
-    wait = min(max_wait, DEFAULT_WAIT if preferred is None else preferred)
+    wait = min(max_wait, default_wait if preferred is None else preferred)
     return Preferences(media, wait, preferred is not None, idempotency_key(request))
 
 

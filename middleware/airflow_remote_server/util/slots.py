@@ -45,11 +45,13 @@ class ProcessSlots:
 
     :param directory: the directory of the lock files; created if it is missing
     :param most: the number of slots
+    :param prefix: distinguishes slots of several kinds
     """
 
-    def __init__(self, directory: Path, most: int) -> None:
+    def __init__(self, directory: Path, most: int, prefix: str = "") -> None:
         self._directory = directory
         self._most = most
+        self._prefix = prefix
         self._prepared = False
 
     def take(self) -> Callable[[], None] | None:
@@ -62,7 +64,7 @@ class ProcessSlots:
             self._prepared = True
         server = os.getppid()
         for number in range(self._most):
-            descriptor = locks.acquire(self._directory / f"{server}-{number}.lock")
+            descriptor = locks.acquire(self._directory / f"{self._prefix}{server}-{number}.lock")
             if descriptor is not None:
                 return partial(_release, descriptor)
         return None

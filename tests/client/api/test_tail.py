@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_remote.api.jobs import JobsApi
+from airflow_remote.api import tail
+from airflow_remote.api.jobs import JobsApi, parse_sizes
 from airflow_remote.api.tail import Tail
 from airflow_remote.errors import UnreachableError
 from airflow_remote.exit_status import ExitStatus
@@ -21,13 +22,17 @@ from client.stub import FakeJob, Stub
 
 
 @given(
-    out=st.binary(max_size=60), err=st.binary(max_size=60), step=st.integers(1, 40), silent=st.integers(0, 3)
+    out=st.binary(max_size=60),
+    err=st.binary(max_size=60),
+    step=st.integers(1, 40),
+    silent=st.integers(0, 3),
+    tells=st.booleans(),
 )
 def test_every_byte_arrives_once_and_in_order(
-    shared_stub: Stub, out: bytes, err: bytes, step: int, silent: int
+    shared_stub: Stub, out: bytes, err: bytes, step: int, silent: int, tells: bool
 ) -> None:
     shared_stub.reset()
-    shared_stub.job = FakeJob(out, err, step=step, silent_polls=silent)
+    shared_stub.job = FakeJob(out, err, step=step, silent_polls=silent, tells_state=tells)
     received = {"stdout": b"", "stderr": b""}
     session = Session(shared_stub.url, None, 10.0)
     with open_connection(session) as connection:
@@ -45,6 +50,37 @@ def test_poll_wait_is_shorter_than_the_timeout(stub: Stub, timeout: float, wait:
         assert not list(Tail(JobsApi(connection), JOB_ID, {"stderr": 0}, RetryPolicy(print), timeout))
     waits = [request.query["wait"] for request in stub.requests_named("output")]
     assert waits == [wait] * 4 + ["0"]
+
+
+def test_one_request_is_enough_while_nothing_happens(stub: Stub) -> None:
+    stub.job = FakeJob(silent_polls=4, tells_state=True)
+    offsets = {"stdout": 0, "stderr": 0}
+    with open_connection(Session(stub.url, None, 10.0)) as connection:
+        assert not list(Tail(JobsApi(connection), JOB_ID, offsets, RetryPolicy(print), 10.0))
+    polls = [(request.query["stream"], request.query["wait"]) for request in stub.requests_named("output")]
+    # The last poll tells that the job has ended, and both streams are read to their ends.
+    assert polls == [*[("stdout", "2")] * 4, ("stderr", "0"), ("stdout", "0"), ("stderr", "0")]
+    assert len(stub.requests) == len(polls), "nobody asks for the state"
+
+
+@pytest.mark.parametrize(
+    "header", ["", "stdout", "stdout=x", "stdout=-1", "=3", "stdout=²", f"stdout={'9' * 5000}"]
+)
+def test_invalid_sizes_are_ignored(header: str) -> None:
+    assert parse_sizes(header).get("stdout") is None
+
+
+def test_pauses_grow_while_the_server_does_not_hold_polls(
+    stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("airflow_remote.api.tail.time.sleep", pauses.append)
+    stub.job = FakeJob(silent_polls=12, tells_state=True)
+    with open_connection(Session(stub.url, None, 10.0)) as connection:
+        list(Tail(JobsApi(connection), JOB_ID, {"stdout": 0}, RetryPolicy(print), 10.0))
+    assert len(pauses) >= 10
+    assert max(pauses) <= tail.MAX_ROUND_SECONDS
+    assert pauses[-1] > 3 * pauses[0]
 
 
 def test_poll_waits_for_the_stream_with_the_latest_output(stub: Stub) -> None:
@@ -65,9 +101,9 @@ def test_poll_waits_for_the_stream_with_the_latest_output(stub: Stub) -> None:
 def test_unreachable_server_is_not_retried() -> None:
     notices: list[str] = []
     with open_connection(Session("http://127.0.0.1:1", None, 1.0)) as connection:
-        tail = Tail(JobsApi(connection), JOB_ID, {"stdout": 0}, RetryPolicy(notices.append), 1.0)
+        polls = Tail(JobsApi(connection), JOB_ID, {"stdout": 0}, RetryPolicy(notices.append), 1.0)
         with pytest.raises(UnreachableError):
-            next(iter(tail))
+            next(iter(polls))
     assert notices == []
 
 

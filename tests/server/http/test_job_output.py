@@ -65,6 +65,8 @@ def test_text_output_returns_raw_bytes_and_next_offset(make_remote: Any, old: An
     response = remote(f"jobs/{job.id}/output?offset=1", ACCEPT="text/plain")
     assert response.content_type == "text/plain; charset=utf-8"
     assert response.headers["Airflow-Remote-Next-Offset"] == "3"
+    assert response.headers["Airflow-Remote-Job-State"] == "succeeded"
+    assert response.headers["Airflow-Remote-Output-Sizes"].startswith("stdout=")
     assert response.data == data[1:]
     assert remote.output(job.id)["data"] == "a\ufffd\ufffd"
 

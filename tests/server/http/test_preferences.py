@@ -12,7 +12,6 @@ from werkzeug.wrappers import Request
 
 from airflow_remote_server.errors import BadArguments
 from airflow_remote_server.http.preferences import (
-    DEFAULT_WAIT,
     EVENTS,
     JSON,
     MAX_KEY_LENGTH,
@@ -21,6 +20,7 @@ from airflow_remote_server.http.preferences import (
     read,
 )
 
+DEFAULT_WAIT = 7.0
 MAX_WAIT = 100.0
 HEADER = st.text(
     st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f"), max_size=300
@@ -30,7 +30,7 @@ HEADER = st.text(
 
 def preferences_of(*headers: tuple[str, str]) -> Preferences:
     """Return the preferences of a request with these headers."""
-    return read(Request(EnvironBuilder(headers=[*headers]).get_environ()), MAX_WAIT)
+    return read(Request(EnvironBuilder(headers=[*headers]).get_environ()), MAX_WAIT, DEFAULT_WAIT)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -84,17 +85,28 @@ def test_threads_are_left(waiting: WaitingRequests, threads: int, long: int, sho
         assert turns(waiting, connection, 1, stack) == [60.0], "every slot is released"
 
 
-@pytest.mark.parametrize(("processes", "long"), [(1, 1), (2, 1), (4, 3), (8, 6)])
-def test_processes_are_left(tmp_path: Path, processes: int, long: int) -> None:
+@pytest.mark.parametrize(
+    ("processes", "long", "short"), [(1, 1, 0), (2, 1, 1), (3, 1, 1), (4, 2, 1), (8, 4, 3)]
+)
+def test_processes_are_left(tmp_path: Path, processes: int, long: int, short: int) -> None:
     with ExitStack() as stack:
         # Processes have nothing in common but the state directory.
         seconds = [
             turns(WaitingRequests(tmp_path), StubConnection(1, processes), 1, stack)[0]
             for _ in range(processes)
         ]
-        assert seconds == [60.0] * long + [SHORT_SECONDS] * (processes - long)
+        assert seconds == [60.0] * long + [SHORT_SECONDS] * short + [0.0] * (processes - long - short)
     with ExitStack() as stack:
         assert turns(WaitingRequests(tmp_path), StubConnection(1, processes), 1, stack) == [60.0]
+
+
+@pytest.mark.parametrize("connection", [StubConnection(4), StubConnection(1, 4)])
+def test_polls_take_no_short_slot(waiting: WaitingRequests, connection: StubConnection) -> None:
+    with ExitStack() as stack:
+        for _ in range(10):
+            seconds = stack.enter_context(waiting.take_turn(connection, 60, poll=True)).seconds
+        assert seconds == 0.0
+        assert turns(waiting, connection, 2, stack) == [SHORT_SECONDS, 0.0]
 
 
 def test_unknown_server_is_not_limited(waiting: WaitingRequests) -> None:
@@ -231,3 +243,35 @@ def test_requests_beyond_the_share_are_answered_with_the_job(remote: Remote, mak
     first.close()
     third = remote.run(make_probe("wait"), PREFER="wait=2", **overrides)
     assert third.headers["Preference-Applied"] == "wait=2", "the slot is released"
+
+
+@pytest.mark.slow
+def test_default_wait_of_a_sync_worker_is_short(make_remote: Any, make_probe: MakeProbe) -> None:
+    remote = make_remote(default_wait=100.0, default_wait_sync=0.5)
+    sync: dict[str, Any] = {"environ_overrides": {CONNECTION: StubConnection(1, 4)}}
+    quick = remote("version", **sync)
+    for media in ("application/json", EVENTS):
+        begun = time.monotonic()
+        response = remote.run(make_probe("wait"), ACCEPT=media, **sync)
+        assert time.monotonic() - begun < 60
+        last = json.loads(response.text.splitlines()[-1])
+        assert last["job"]["state"] in ("queued", "running")
+        assert response.status_code == 202 or last["event"] == "unfinished"
+        assert "Preference-Applied" not in response.headers
+    assert quick.status_code in (200, 202)
+
+
+@pytest.mark.slow
+def test_client_of_the_first_release_gets_the_output_of_a_sync_worker(
+    make_remote: Any, make_probe: MakeProbe
+) -> None:
+    remote = make_remote(default_wait=100.0, default_wait_sync=0.001)
+    sync: dict[str, Any] = {"environ_overrides": {CONNECTION: StubConnection(1, 4)}}
+    response = remote.client.get(
+        "/admin/rest_api/api",
+        query_string={"api": "version"},
+        headers={"Authorization": f"Bearer {remote.token}"},
+        **sync,
+    )
+    assert response.status_code == 200, "it knows no jobs"
+    assert response.json["output"]["stdout"]

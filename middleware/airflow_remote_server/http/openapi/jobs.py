@@ -76,7 +76,11 @@ _NAME: Schema = {
     "schema": {"type": "string", "pattern": "^[^/\\u0000]+$"},
 }
 _OUTPUT = response(
-    "Some output, as soon as there is any", ref("Output"), Airflow_Remote_Next_Offset="NextOffset"
+    "Some output, as soon as there is any",
+    ref("Output"),
+    Airflow_Remote_Next_Offset="NextOffset",
+    Airflow_Remote_Job_State="JobState",
+    Airflow_Remote_Output_Sizes="OutputSizes",
 )
 _OUTPUT["content"][TEXT] = {"schema": {"type": "string", "description": "The bytes as they are"}}
 _FORCE: Schema = {

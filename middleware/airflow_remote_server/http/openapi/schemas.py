@@ -181,6 +181,8 @@ HEADERS: dict[str, Schema] = {
     "AcceptEncoding": {"description": "The content codings that are supported", "schema": STRING},
     "PreferenceApplied": {"description": "The preference that was applied (RFC 7240)", "schema": STRING},
     "NextOffset": {"description": "The offset of the output that follows", "schema": {"type": "string"}},
+    "JobState": {"description": "The state of the job", "schema": STATE},
+    "OutputSizes": {"description": "Bytes of both streams, as `stdout=3, stderr=0`", "schema": STRING},
 }
 
 PARAMETERS: dict[str, Schema] = {

@@ -57,7 +57,7 @@ class OutputRange:
 
 def read_output(
     jobs: JobService, job: Job, part: OutputRange, media: str, turn: Turn
-) -> tuple[bytes | dict[str, Any], int]:
+) -> tuple[bytes | dict[str, Any], int, Job]:
     """Read a part of a job's output as soon as there is any.
 
     :param jobs: the service that runs the job
@@ -65,7 +65,7 @@ def read_output(
     :param part: what to read
     :param media: ``TEXT`` for the bytes as they are, else JSON
     :param turn: how long to wait for output
-    :returns: the body of the response, and the offset of what follows
+    :returns: the body of the response, the offset of what follows, and the job in its current state
     """
     deadline = time.monotonic() + turn.seconds
     while True:
@@ -74,7 +74,7 @@ def read_output(
         end = part.offset + len(data)
         complete = job.state.final and end >= jobs.spools.spool_of(job).size(part.stream)
         if media == TEXT:
-            return data, end
+            return data, end, job
         data = data if complete else whole_characters(data)
         if data or complete or time.monotonic() >= deadline or turn.is_over():
             break
@@ -88,7 +88,7 @@ def read_output(
         "complete": complete,
         "state": job.state.value,
     }
-    return document, end
+    return document, end, job
 
 
 def whole_characters(data: bytes) -> bytes:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow_remote_server.auth.permissions import refused_by
 from airflow_remote_server.errors import BadArguments, NotFound
-from airflow_remote_server.execution.spool import FILES
+from airflow_remote_server.execution.spool import FILES, STDERR, STDOUT
 from airflow_remote_server.http import arguments, job_documents, preferences
 from airflow_remote_server.http.parameters import Parameters
 from airflow_remote_server.http.resources.job_output import OutputRange, read_output
@@ -95,9 +95,15 @@ class JobRoutes:
         part = OutputRange.from_parameters(parameters, max_wait)
         job = self.get(context, job_id)
         self.jobs.spools.require_local(job)
-        with self.waiting.take_turn(context.connection, part.wait) as turn:
-            body, next_offset = read_output(self.jobs, job, part, media, turn)
-        headers = {"Airflow-Remote-Next-Offset": str(next_offset)}
+        with self.waiting.take_turn(context.connection, part.wait, poll=True) as turn:
+            body, next_offset, job = read_output(self.jobs, job, part, media, turn)
+        spool = self.jobs.spools.spool_of(job)
+        sizes = (f"{stream}={spool.size(stream)}" for stream in (STDOUT, STDERR))
+        headers = {
+            "Airflow-Remote-Next-Offset": str(next_offset),
+            "Airflow-Remote-Job-State": job.state.value,
+            "Airflow-Remote-Output-Sizes": ", ".join(sizes),
+        }
         if isinstance(body, bytes):
             return text_response(body, 200, headers)
         return json_response(body, 200, headers)
@@ -129,7 +135,7 @@ class JobRoutes:
         parameters = Parameters(arguments.merge(query, body))
         force = parameters.flag("force")
         parameters.reject_unknown()
-        wait = preferences.read(context.request, settings.max_wait).wait
+        wait = preferences.read(context.request, settings.max_wait, settings.default_wait).wait
         context.notes.name, context.notes.job = STOP, job_id
         job = self.get(context, job_id)
         context.notes.command = job.command
