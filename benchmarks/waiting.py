@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import requests
@@ -28,6 +28,9 @@ REQUESTS = 200
 
 RUNNING = 16
 """How many commands run at once, by default; the others are queued."""
+
+KILLED = -9
+"""The exit code of the commands, which are stopped at the end."""
 
 START_SECONDS, SETTLE_SECONDS = 300, 5
 LONGEST = 2.0
@@ -129,6 +132,7 @@ def waiting_clients(server: Server) -> Iterator[None]:
     """Let clients wait for commands during the context; they are a process of their own."""
     (server.home / "dags").mkdir(exist_ok=True)
     (server.home / "dags" / f"{DAG_ID}.py").write_text(DAG_FILE, "utf-8")
+    server.run_locally(["dags", "reserialize"])  # Airflow 3 finds no DAG file by itself
     clients = subprocess.Popen([sys.executable, __file__, "--follow", server.airflow_url, "--token", TOKEN])
     try:
         deadline = time.monotonic() + START_SECONDS
@@ -155,18 +159,18 @@ def jobs(server: Server, state: str) -> list[str]:
 def follow(url: str, token: str) -> None:
     """Run as many clients as threads, each of which follows a command that lasts to its end."""
     from airflow_remote.client import Client
-    from airflow_remote.errors import CommandFailedError
+    from airflow_remote.errors import CommandFailedError, RemoteError
 
     def run(number: int) -> None:
         date = f"2024-01-01T00:{number:02}:00"
-        with suppress(CommandFailedError):  # at the end, the commands are stopped
-            Client(url, token).run(
-                "test",
-                dag_id=DAG_ID,
-                task_id=TASK_ID,
-                execution_date=date,
-                on_output=lambda *_: None,
-            )
+        arguments = {"dag_id": DAG_ID, "task_id": TASK_ID, "execution_date": date}
+        try:
+            Client(url, token).run("test", arguments, on_output=lambda *_: None)
+        except CommandFailedError as error:
+            if error.result.exit_code != KILLED:
+                print(f"a command failed: {error}", file=sys.stderr, flush=True)
+        except RemoteError as error:
+            print(f"a client failed: {error}", file=sys.stderr, flush=True)
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(CLIENTS)]
     for thread in threads:
