@@ -97,3 +97,9 @@ def stop_processes(folder: Path) -> None:
                 kill(pid)
             raise AssertionError(f"processes were left behind: {remaining}")
         time.sleep(0.02)
+
+
+def children_of(pid: int) -> set[int]:
+    """Return the children of a process that have not ended."""
+    entries = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return {entry for entry in entries if parent_of(entry) == pid}

@@ -147,6 +147,15 @@ class Settings:
         default=16,
         metadata=option("max_running", "How many commands run at once.", _INTEGER),
     )
+    max_workers: int = field(
+        default=8,
+        metadata=option(
+            "max_workers",
+            "How many processes may wait for further commands after they have run one. Only commands that run "
+            "no code of a DAG share a process. With 0, each command gets a new process.",
+            _INTEGER,
+        ),
+    )
     max_queued: int = field(
         default=1000,
         metadata=option(

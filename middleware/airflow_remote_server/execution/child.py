@@ -16,6 +16,11 @@ from airflow_remote_server.integrations.confirmation import NOTHING_DONE, Questi
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+try:
+    from setproctitle import setproctitle
+except ImportError:
+    setproctitle = None
+
 MODULES = frozenset({"airflow.utils.serve_logs", "airflow.utils.serve_logs.core"})
 """Modules of Airflow that may run as programs."""
 
@@ -173,8 +178,5 @@ def set_title(title: str) -> None:
 
     :param title: the command line, secrets masked
     """
-    try:
-        from setproctitle import setproctitle
-    except ImportError:
-        return
-    setproctitle(title)
+    if setproctitle is not None:
+        setproctitle(title)

@@ -88,12 +88,16 @@ class ForkServerClient:
     :param directory: a private directory for its socket, lock and log
     :param fingerprint: returns the fingerprint of the present configuration
     :param cold: runs commands without the fork server
+    :param workers: how many processes of the fork server may wait for further commands
     """
 
-    def __init__(self, directory: Path, fingerprint: Callable[[], str], cold: ColdStarter) -> None:
+    def __init__(
+        self, directory: Path, fingerprint: Callable[[], str], cold: ColdStarter, workers: int = 0
+    ) -> None:
         self.directory = directory
         self.fingerprint = fingerprint
         self.cold = cold
+        self.workers = workers
         self._starting = threading.Lock()
         self._pause: tuple[Path | None, float] = (None, 0.0)
         self._path: tuple[float, Path] | None = None
@@ -198,7 +202,8 @@ class ForkServerClient:
 
     def _spawn(self, path: Path) -> None:
         fingerprint = path.stem.removeprefix("host-")
-        arguments = [str(path), fingerprint, str(self.cold.make_lock_dir()), str(self.cold.most)]
+        limits = [str(self.cold.most), str(self.workers)]
+        arguments = [str(path), fingerprint, str(self.cold.make_lock_dir()), *limits]
         start_program("fork_server_main", arguments, path.with_suffix(".log"))
 
     def _run_cold(self, reason: str, path: Path | None = None, seconds: float = RETRY_SECONDS) -> None:

@@ -62,38 +62,78 @@ def run_command(spool: Spool) -> NoReturn:
     code = 70  # EX_SOFTWARE of sysexits.h
     output_filter = 0
     try:
-        redirect_streams(spool.path)
-        pid = os.getpid()
-        spool.write(PROCESS, {"pid": pid, "began": time.time(), "ticks": start_ticks(pid)})
-        os.chdir(spool.path / FILES if spool.has(FILES) else spool.path)
-        job = spool.read(JOB)
-        set_title(job["title"])
-        command = spool.take_command()
+        command = begin_command(spool)
         masker = Masker(command.pop("secrets"))
         if masker:
-            output_filter = mask_output(spool, masker, job["service"])
-        random.seed()
-        if "numpy" in sys.modules:
-            sys.modules["numpy"].random.seed()
+            output_filter = mask_output(spool, masker, spool.read(JOB)["service"])
         module_count = len(sys.modules)
-        result = call_main(lambda: import_program(spool, command)())
+        result = call_command(spool, command)
         code = result["exit_code"]
-        if code:
-            log_failure()
         result["message"] = masker.mask(result["message"])
         run_exit_handlers()
-        with contextlib.suppress(OSError):  # if the disk is full, only the exit code is reported
-            spool.write(RESULT, result)
-            report_modules(spool, module_count)
+        report_result(spool, result, module_count)
     except BaseException:  # noqa: BLE001 - whatever happens, this process must exit
         traceback.print_exc()
     finally:
-        try:
-            flush_streams()
-            for pid in descendants(os.getpid()).keys() - {output_filter}:
-                kill(pid)  # the supervisor does the same, if it still runs
-        finally:
-            os._exit(code)
+        exit_process(code, output_filter)
+
+
+def begin_command(spool: Spool) -> dict[str, Any]:
+    """Make this process the process of a command.
+
+    :param spool: spool of the command
+    :returns: the content of ``command.json``
+    :raises OSError: if the spool cannot be read or written
+    """
+    redirect_streams(spool.path)
+    pid = os.getpid()
+    spool.write(PROCESS, {"pid": pid, "began": time.time(), "ticks": start_ticks(pid)})
+    os.chdir(spool.path / FILES if spool.has(FILES) else spool.path)
+    set_title(spool.read(JOB)["title"])
+    random.seed()
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()
+    return spool.take_command()
+
+
+def call_command(spool: Spool, command: dict[str, Any]) -> dict[str, Any]:
+    """Call the main function of a command.
+
+    :param spool: spool of the command
+    :param command: the arguments of ``load_program``
+    :returns: the content of ``result.json``
+    """
+    result = call_main(lambda: import_program(spool, command)())
+    if result["exit_code"]:
+        log_failure()
+    return result
+
+
+def report_result(spool: Spool, result: dict[str, Any], module_count: int) -> None:
+    """Write the report of a command. If the disk is full, only the exit code is reported.
+
+    :param spool: spool of the command
+    :param result: the content of ``result.json``
+    :param module_count: number of modules before the command
+    """
+    with contextlib.suppress(OSError):
+        spool.write(RESULT, result)
+        report_modules(spool, module_count)
+
+
+def exit_process(code: int, output_filter: int = 0) -> NoReturn:
+    """Exit, and kill the processes that the command leaves behind.
+
+    :param code: the exit code
+    :param output_filter: process ID of the filter, which ends by itself; 0 if there is none
+    """
+    try:
+        flush_streams()
+        logging.shutdown()
+        for pid in descendants(os.getpid()).keys() - {output_filter}:
+            kill(pid)  # the supervisor does the same, if it still runs
+    finally:
+        os._exit(code)
 
 
 def import_program(spool: Spool, command: dict[str, Any]) -> Callable[[], object]:
@@ -144,6 +184,7 @@ def run_exit_handlers() -> None:
         except BaseException:  # noqa: BLE001 - an exit handler may raise anything
             traceback.print_exc()
     flush_streams()
+    logging.shutdown()
 
 
 def report_modules(spool: Spool, module_count: int) -> None:
@@ -167,8 +208,5 @@ def report_modules(spool: Spool, module_count: int) -> None:
 def flush_streams() -> None:
     """Flush buffered output."""
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with contextlib.suppress(OSError, ValueError):
             stream.flush()
-        except (OSError, ValueError):
-            continue
-    logging.shutdown()

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server.execution import protocol
 from airflow_remote_server.execution.fingerprint import environment_digest
-from airflow_remote_server.execution.prefork import PreforkedProcess
 from airflow_remote_server.execution.preload import Preloader, thread_count
 from airflow_remote_server.execution.registry import any_server_runs
 from airflow_remote_server.execution.spool import Spool
 from airflow_remote_server.execution.supervisor import Supervisor
+from airflow_remote_server.execution.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +44,7 @@ class ForkServer(Supervisor):
     :param listener: a listening Unix socket
     :param path: the path where clients find the socket
     :param is_outdated: returns whether the configuration of this process has changed
+    :param most_workers: how many processes may wait for further commands
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class ForkServer(Supervisor):
         listener: socket.socket,
         path: Path,
         is_outdated: Callable[[], bool],
+        most_workers: int = 0,
     ) -> None:
         super().__init__(slots, lock)
         self.listener = listener
@@ -61,7 +63,7 @@ class ForkServer(Supervisor):
         self.preloader = Preloader(path.with_suffix(".skipped"))
         self.environment = environment_digest()
         self.closed = False
-        self.preforked: PreforkedProcess | None = None
+        self.workers = WorkerPool(self, most_workers, self._end_command)
         listener.setblocking(False)
         self.watch(listener, self.accept)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -92,7 +94,7 @@ class ForkServer(Supervisor):
         """Stop accepting connections. Commands that were taken still run."""
         if not self.closed:
             self.closed = True
-            self.dismiss_preforked()
+            self.workers.close()
             with contextlib.suppress(OSError):
                 self.path.unlink()
             self.unwatch(self.listener)
@@ -141,43 +143,48 @@ class ForkServer(Supervisor):
         send(connection, {"taken": True})
 
     def run_once(self) -> None:
-        """Do the same as any supervisor, and fork a process for the next command."""
+        """Do the same as any supervisor, and fork a worker for the next command."""
         super().run_once()
-        if self.preforked is None and not self.queue and not self.closed and thread_count() == 1:
-            with contextlib.suppress(OSError):
-                self.preforked = PreforkedProcess.fork(self.release_in_child)
+        self.workers.forget_ended()
+        self.workers.trim()
+        if not self.queue and not self.closed and thread_count() == 1:
+            self.workers.prefork()
 
     def spawn(self, process: SupervisedProcess) -> int:
-        """Use the preforked process; fork if there is none."""
-        preforked, self.preforked = self.preforked, None
-        if preforked is not None and preforked.assign(process.spool):
-            return preforked.pid
+        """Use a worker that waits; fork one if there is none."""
+        worker = self.workers.take(process.reusable)
+        if worker is None:
+            self.workers.prefork()
+            worker = self.workers.take(process.reusable)
+        if worker is not None and worker.assign(process.spool):
+            return worker.pid
         return super().spawn(process)
+
+    def _end_command(self, pid: int, exit_code: int) -> bool:
+        """Record the end of a command whose worker goes on.
+
+        :param pid: process ID of the worker
+        :param exit_code: the exit code of the command
+        :returns: False if the worker must end, because it was told to stop
+        """
+        process = self.running.pop(pid, None)
+        if process is None:
+            return False
+        was_stopped = bool(process.reason)
+        self._finish(process, exit_code)
+        return not was_stopped
 
     def start_queued(self) -> None:
         """Exit instead of forking while a thread runs: no child could release its locks."""
-        if self.queue and self.preforked is None and thread_count() > 1:
+        if self.queue and self.workers.fresh is None and thread_count() > 1:
             log.error("A thread runs in the fork server, so it cannot fork; it exits")
             os._exit(1)  # another supervisor adopts its commands
         super().start_queued()
 
-    def release_in_child(self) -> None:
-        """Do the same as any supervisor, and close the pipe to the preforked process."""
-        super().release_in_child()
-        if self.preforked is not None:
-            os.close(self.preforked.pipe)
-
     @property
     def command_pids(self) -> set[int]:
-        """Return the same children as any supervisor, and the preforked process."""
-        pids = super().command_pids
-        return pids if self.preforked is None else pids | {self.preforked.pid}
-
-    def dismiss_preforked(self) -> None:
-        """End the preforked process."""
-        if self.preforked is not None:
-            self.preforked.dismiss()
-        self.preforked = None
+        """Return the same children as any supervisor, and the workers."""
+        return super().command_pids | self.workers.pids
 
     def handle_end(self, process: SupervisedProcess) -> None:
         """Note the modules that a command had to import."""
@@ -185,8 +192,9 @@ class ForkServer(Supervisor):
 
     def preload(self) -> None:
         """Import the modules that commands had to import, so that the next command finds them."""
-        self.dismiss_preforked()
+        self.workers.dismiss_waiting()
         if self.preloader.preload():
+            self.workers.examine()
             self.tree.exempt(self.command_pids)  # processes that an import started are not commands
         else:
             self.close()

@@ -1,4 +1,4 @@
-"""Start the fork server: ``python -m ...execution.fork_server_main SOCKET FINGERPRINT SLOTS MAX``.
+"""Start the fork server: ``python -m ...execution.fork_server_main SOCKET FINGERPRINT SLOTS MAX WORKERS``.
 
 The process does nothing if another one holds the lock. It listens under a temporary name until it is ready.
 """
@@ -41,6 +41,7 @@ def import_airflow(state: Path, fingerprint: str) -> None:
     stdout, sys.stdout = sys.stdout, sys.stderr
     import airflow.__main__  # noqa: F401 - the slow part of every cold command
 
+    from airflow_remote_server.integrations import action_log, triggering_user, watches  # noqa: F401 - as child.py
     from airflow_remote_server.integrations.base import call_guarded
     from airflow_remote_server.integrations.installed import installed_integration
     from airflow_remote_server.integrations.preparation import warm_up
@@ -75,7 +76,8 @@ def create_server(options: argparse.Namespace, path: Path, lock: int) -> tuple[F
     def is_outdated() -> bool:
         return bool(current_fingerprint() != options.fingerprint)
 
-    server = ForkServer(slots, (str(path.with_suffix(".lock")), lock), listener, path, is_outdated)
+    held = (str(path.with_suffix(".lock")), lock)
+    server = ForkServer(slots, held, listener, path, is_outdated, options.workers)
     locks.remove_stale_files(path.parent)
     return server, temporary
 
@@ -113,6 +115,7 @@ def main() -> None:
     parser.add_argument("fingerprint")
     parser.add_argument("slots", type=Path)
     parser.add_argument("most", type=int)
+    parser.add_argument("workers", type=int)
     options = parser.parse_args()
     path: Path = options.socket
     lock = locks.acquire(path.with_suffix(".lock"), LOCK_SECONDS)

@@ -89,6 +89,7 @@ class Command:
     :param principal: name of the principal that requested the command
     :param secrets: the secret values in the request, to be masked in all that the command prints
     :param preview: whether to end the command when it asks for confirmation
+    :param reusable: whether its process may run other commands before and after it
     """
 
     program: str
@@ -99,6 +100,7 @@ class Command:
     principal: str = ""
     secrets: tuple[str, ...] = ()
     preview: bool = False
+    reusable: bool = False
 
 
 class Spool:
@@ -124,6 +126,7 @@ class Spool:
             "limits": asdict(limits),
             "daemon": command.service and "--daemon" in options,
             "masked": bool(command.secrets),
+            "reusable": command.reusable,
         }
         self.write(JOB, job)
         self.write(COMMAND, {name: getattr(command, name) for name in CLAIMED_FIELDS})

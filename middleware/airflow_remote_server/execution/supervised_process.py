@@ -64,6 +64,12 @@ class SupervisedProcess:
         """Return whether the command runs until it is stopped."""
         return self.limits.run_seconds is None
 
+    @cached_property
+    def reusable(self) -> bool:
+        """Return whether the command may run in a process that runs other commands."""
+        job = self.spool.read(JOB)
+        return isinstance(job, dict) and bool(job.get("reusable"))
+
     @property
     def over_output_limit(self) -> bool:
         """Return whether the command has written more than its limit."""

@@ -25,6 +25,7 @@ from airflow_remote_server.errors import NotFound, NotInThisAirflow, Refused
 from airflow_remote_server.execution.spool import Command
 from airflow_remote_server.http.handlers import EndpointHandler, ValidatedRequest, make_handlers
 from airflow_remote_server.http.permitted_catalog import PermittedCatalogs
+from airflow_remote_server.integrations.core_commands import is_core_command
 from airflow_remote_server.jobs.models import JobRequest
 from airflow_remote_server.jobs.store import DuplicateKey
 from airflow_remote_server.jobs.transfers import prepare_downloads, save_uploads
@@ -230,8 +231,21 @@ class Planner:
             principal.name,
             secrets,
             request.preview,
+            reusable=self._is_reusable(plan, argv, secrets),
         )
         return job, self.jobs.start(job, command)
+
+    def _is_reusable(self, plan: Plan, argv: list[str], secrets: tuple[str, ...]) -> bool:
+        """Return whether a command may run in a process that runs other commands.
+
+        :param plan: the plan
+        :param argv: the arguments of its program
+        :param secrets: the secret values in the request
+        """
+        request = plan.request
+        if secrets or request.uploads or request.preview or request.variant.service:
+            return False
+        return request.variant.program == "airflow" and is_core_command(argv)
 
     def _secrets_of(self, request: ValidatedRequest) -> tuple[str, ...]:
         """Return the secret values in a request that are long enough to be masked."""

@@ -13,6 +13,8 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from airflow_remote_server.integrations.patches import on_undo, set_attribute
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -42,7 +44,7 @@ def hide_arguments(masked: Sequence[str]) -> None:
         sys.argv = list(masked)
         return parsed
 
-    argparse.ArgumentParser.parse_args = parse_args  # type: ignore[method-assign]
+    set_attribute(argparse.ArgumentParser, "parse_args", parse_args)
 
 
 def set_user(principal: str) -> None:
@@ -53,7 +55,10 @@ def set_user(principal: str) -> None:
     from airflow.utils import cli_action_loggers
 
     callbacks: list[Callable[..., None]] = vars(cli_action_loggers)["__pre_exec_callbacks"]
-    callbacks[:] = [_with_user(callback, principal) for callback in callbacks]
+    original = list(callbacks)
+    callbacks[:] = [_with_user(callback, principal) for callback in original]
+    on_undo(lambda: callbacks.__setitem__(slice(None), original))
+    on_undo(_logged.clear)
 
 
 def _with_user(callback: Callable[..., None], principal: str) -> Callable[..., None]:

@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Sequence
 
-MAX_CLIENTS = 4
-"""Maximum number of HTTP clients to load certificates for; each takes about 20 ms and 0.5 MB."""
-
-
 def warm_up() -> None:
     """Do the one-time work of commands. The process has no thread or database connection afterward."""
     for step in STEPS:
@@ -177,16 +173,13 @@ def read_metrics_registry() -> None:
         read()
 
 
-def prepare_ssl_contexts() -> None:
+def prepare_ssl_context() -> None:
     """Load certificates before any fork, for HTTP clients that many commands create and rarely use.
 
-    Airflow 2 creates a client for each of its ``auth_backends`` (``airflow.api.client``), and a client has
-    one SSL context for itself and one for each proxy. As many contexts are prepared, each for one use. They
-    are never freed, since that takes time as well. A context with other parameters is created as usual
-    (``httpx``).
+    Airflow creates a client for each command that triggers a DAG or lists pools, and Airflow 2 one for each of
+    its ``auth_backends`` (``airflow.api.client``). They share one SSL context, as httpx recommends for several
+    clients. A context with other parameters is created as usual.
     """
-    from airflow.configuration import conf
-
     try:
         import httpx
         from httpx._transports import default as transports
@@ -194,24 +187,17 @@ def prepare_ssl_contexts() -> None:
         return
     original: Callable[..., ssl.SSLContext] = transports.create_ssl_context
     usual: dict[str, Any] = {"verify": True, "cert": None, "trust_env": True}
-    ready: list[ssl.SSLContext] = []
+    shared: list[ssl.SSLContext] = []
 
-    def prepare(**parameters: Any) -> ssl.SSLContext:
-        ready.append(original(**parameters))
-        return ready[-1]
+    def create(**parameters: Any) -> ssl.SSLContext:
+        if {**usual, **parameters} != usual:
+            return original(**parameters)
+        if not shared:
+            shared.append(original(**parameters))
+        return shared[0]
 
-    transports.create_ssl_context = prepare
-    try:
-        for _ in conf.get("api", "auth_backends", fallback="one").split(",")[:MAX_CLIENTS]:
-            httpx.Client().close()
-    finally:
-        unused = iter(ready)
-
-        def create(**parameters: Any) -> ssl.SSLContext:
-            is_usual = {**usual, **parameters} == usual
-            return (next(unused, None) if is_usual else None) or original(**parameters)
-
-        transports.create_ssl_context = create
+    transports.create_ssl_context = create
+    httpx.Client().close()
 
 
 STEPS: tuple[Callable[[], object], ...] = (
@@ -222,7 +208,7 @@ STEPS: tuple[Callable[[], object], ...] = (
     import_commands,
     check_migrations_quickly,
     compare_log_template_quickly,
-    prepare_ssl_contexts,
+    prepare_ssl_context,
     read_metrics_registry,
     run_warmup_commands,
 )

@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from airflow_remote_server.integrations.action_log import OWNER_PREFIX
+from airflow_remote_server.integrations.patches import set_attribute
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,4 +36,4 @@ def set_triggering_user(argv: Sequence[str], principal: str) -> None:
         return
     module = importlib.import_module(name)
     if hasattr(module, FUNCTION):
-        setattr(module, FUNCTION, lambda: f"{OWNER_PREFIX}{principal}")
+        set_attribute(module, FUNCTION, lambda: f"{OWNER_PREFIX}{principal}")

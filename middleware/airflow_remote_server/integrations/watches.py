@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server.integrations.base import call_guarded
 from airflow_remote_server.integrations.installed import installed_integration
+from airflow_remote_server.integrations.patches import set_attribute
 from airflow_remote_server.integrations.release import installed_release
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def watch_created_roles(argv: Sequence[str]) -> Watch:
             existing.append(name)
         return original(self, name)
 
-    FabAirflowSecurityManagerOverride.add_role = add_role
+    set_attribute(FabAirflowSecurityManagerOverride, "add_role", add_role)
     return lambda: EXISTING_ROLES + ", ".join(existing) if existing else ""
 
 
@@ -93,7 +94,7 @@ def _record_results(
         results.append(original(*bound, **options))
         return results[-1]
 
-    setattr(owner, name, kind(record))
+    set_attribute(owner, name, kind(record))
     return results
 
 

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 def make_jobs(settings: Settings) -> JobService:
     """Return the job service of a configuration."""
     state_dir = settings.state_dir
-    launcher = ForkServerClient(
-        state_dir / "host", current_fingerprint, ColdStarter(state_dir, settings.max_running)
-    )
+    cold = ColdStarter(state_dir, settings.max_running)
+    launcher = ForkServerClient(state_dir / "host", current_fingerprint, cold, settings.max_workers)
     url = settings.jobs_url or URL.create("sqlite", database=str(state_dir / "jobs.db"))
     return JobService(settings, JobStore(url), JobSpools(state_dir), launcher)
