@@ -1,13 +1,13 @@
 """A secrets backend whose variables change the process of a command, so that a test sees what sticks.
 
-``variables get change-PART`` changes a part of the process. Every variable is a JSON document about the process.
+``variables get change_PART`` changes a part of the process. Each variable is JSON with the process ID.
 """
 
 from __future__ import annotations
 
 SOURCE = """
-import atexit, builtins, gc, json, locale, logging, os, resource, signal, socket, sys, tempfile, threading, time
-import types, warnings
+import atexit, builtins, gc, json, logging, os, resource, signal, socket, sys, threading, time, types
+import warnings
 
 from airflow.secrets import BaseSecretsBackend
 
@@ -53,7 +53,8 @@ def change_log_handler():
 
 
 def change_warnings():
-    warnings.filterwarnings("error", message="sticky")
+    original = warnings.formatwarning
+    warnings.formatwarning = lambda *words, **more: original(*words, **more)
 
 
 def change_import_path():

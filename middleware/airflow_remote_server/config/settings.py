@@ -151,8 +151,8 @@ class Settings:
         default=8,
         metadata=option(
             "max_workers",
-            "How many processes may wait for further commands after they have run one. Only commands that run "
-            "no code of a DAG share a process. With 0, each command gets a new process.",
+            "How many processes may wait for further commands after they have run one. Only commands that "
+            "run no code of a DAG share a process. With 0, each command gets a new process.",
             _INTEGER,
         ),
     )

@@ -36,7 +36,8 @@ IMPORTS = "imports"
 IMPORT_WAIT_SECONDS = 60.0
 """The maximum time that a cold command waits for others to import Airflow."""
 
-SITE_PACKAGES = tuple({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
+INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+"""The directories of the modules that are installed: those of Python and of packages."""
 
 
 def detach_from_supervisor(service: bool = False) -> None:
@@ -199,7 +200,7 @@ def report_modules(spool: Spool, module_count: int) -> None:
     imported = []
     for name in islice(reversed(sys.modules), max(0, len(sys.modules) - module_count)):
         file = getattr(sys.modules[name], "__file__", None)
-        if isinstance(file, str) and file.startswith(SITE_PACKAGES):
+        if isinstance(file, str) and file.startswith(INSTALLED):
             imported.append(name)
     if imported:
         spool.write(MODULES, imported[::-1])

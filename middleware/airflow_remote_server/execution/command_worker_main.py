@@ -170,7 +170,7 @@ class Worker:
                 found, self._files = [], files
                 self._connect()
         if found:
-            print(f"A process is replaced after a command, which has changed: {', '.join(found)}", file=self._log)
+            print(f"A process is replaced, since its command has changed: {', '.join(found)}", file=self._log)
         return not found
 
     def _connect(self) -> None:
@@ -187,7 +187,7 @@ class Worker:
 
 
 def only_metrics_added(old: tuple[tuple[str, str], ...], new: tuple[tuple[str, str], ...]) -> bool:
-    """Return whether nothing but a datagram socket was opened, as the client of StatsD does for its first metric.
+    """Return whether nothing but datagram sockets was opened: the client of StatsD has one.
 
     :param old: the open files before, as ``open_files`` returns them
     :param new: the open files now

@@ -21,7 +21,6 @@ from contextlib import suppress
 
 from airflow_remote_server.execution.preload import thread_count
 
-
 MOST_NAMES = 5
 
 
@@ -89,7 +88,10 @@ def signal_handlers() -> tuple[object, ...]:
 def logging_configuration() -> tuple[object, ...]:
     """Return the configuration of all loggers and their handlers."""
     manager = logging.Logger.manager
-    loggers = [logging.root, *(item for item in manager.loggerDict.values() if isinstance(item, logging.Logger))]
+    loggers = [
+        logging.root,
+        *(item for item in manager.loggerDict.values() if isinstance(item, logging.Logger)),
+    ]
     described = [
         (
             logger.name,
@@ -98,7 +100,13 @@ def logging_configuration() -> tuple[object, ...]:
             logger.propagate,
             tuple(logger.filters),
             tuple(
-                (handler, handler.level, handler.formatter, tuple(handler.filters), getattr(handler, "stream", None))
+                (
+                    handler,
+                    handler.level,
+                    handler.formatter,
+                    tuple(handler.filters),
+                    getattr(handler, "stream", None),
+                )
                 for handler in logger.handlers
             ),
         )
@@ -139,12 +147,21 @@ def interpreter_settings() -> tuple[object, ...]:
 
 def process_limits() -> tuple[object, ...]:
     """Return the resource limits, the priority, and the user and groups of this process."""
-    limits = [resource.getrlimit(getattr(resource, name)) for name in dir(resource) if name.startswith("RLIMIT_")]
+    limits = [
+        resource.getrlimit(getattr(resource, name)) for name in dir(resource) if name.startswith("RLIMIT_")
+    ]
     priority = os.getpriority(os.PRIO_PROCESS, 0)
     return (limits, priority, os.getuid(), os.geteuid(), os.getgid(), os.getegid(), os.getgroups())
 
 
+def imported_modules() -> dict[str, object]:
+    """Return the imported modules, except for those that are a part of the interpreter itself."""
+    return {name: module for name, module in sys.modules.items() if name not in BUILT_IN}
+
+
 OPEN_FILES = "open files"
+
+BUILT_IN = frozenset(sys.builtin_module_names)
 
 OWN: dict[str, Callable[[], object]] = {
     "threads": thread_count,
@@ -164,7 +181,7 @@ INHERITED: dict[str, Callable[[], object]] = {
     "logging": logging_configuration,
     "warnings": lambda: (list(warnings.filters), warnings.showwarning, warnings.formatwarning),
     "import path": lambda: (list(sys.path), list(sys.meta_path), list(sys.path_hooks)),
-    "modules": lambda: dict(sys.modules),
+    "modules": imported_modules,
     "builtins": lambda: dict(vars(builtins)),
     "interpreter settings": interpreter_settings,
 }

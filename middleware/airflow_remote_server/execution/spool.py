@@ -41,7 +41,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from airflow_remote_server.util.atomic_files import write_atomically
+from airflow_remote_server.util.atomic_files import PARTIAL, write_atomically
 from airflow_remote_server.util.locks import is_locked, start_ticks
 
 JOB, COMMAND, CLAIMED, SUPERVISOR, PROCESS = (
@@ -250,8 +250,13 @@ class Spool:
 
     def remove_private_files(self) -> None:
         """Remove files that are not needed after the end, and may be secret: arguments and uploads."""
-        for pattern in (COMMAND, CLAIMED, "*.partial", f"{UPLOAD}*"):
-            for path in self.path.glob(pattern):
+        try:
+            names = os.listdir(self.path)  # noqa: PTH208 - faster, and called for every command
+        except OSError:
+            return
+        for name in names:
+            if name == STAGE:
+                shutil.rmtree(self.path / STAGE, ignore_errors=True)
+            elif name in (COMMAND, CLAIMED) or name.endswith(PARTIAL) or name.startswith(UPLOAD):
                 with contextlib.suppress(OSError):
-                    path.unlink()
-        shutil.rmtree(self.path / STAGE, ignore_errors=True)
+                    (self.path / name).unlink()

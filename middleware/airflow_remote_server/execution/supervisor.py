@@ -66,6 +66,8 @@ class Supervisor:
         self.unwritten: list[SupervisedProcess] = []
         self.sources: list[Closable] = []
         self.tree = ProcessTree()
+        self._child_ended = False
+        self._next_check = 0.0
         self.selector = selectors.DefaultSelector()
         self.wake, self.wake_end = socket.socketpair()
         for end in (self.wake, self.wake_end):
@@ -135,14 +137,19 @@ class Supervisor:
 
     def run_once(self) -> None:
         """Wait for an event or the next check, and handle everything that is due."""
-        timeout = POLL_SECONDS if self.busy else IDLE_SECONDS
+        timeout = max(0.0, self._next_check - time.monotonic()) if self.busy else IDLE_SECONDS
         for key, _ in self.selector.select(timeout):
             key.data()
-        self._reap()
-        self._check()
+        if self._child_ended or time.monotonic() >= self._next_check:
+            self._child_ended = False
+            self._next_check = time.monotonic() + POLL_SECONDS
+            self._reap()
+            self._check()
         self.start_queued()
 
     def _drain(self) -> None:
+        """Note the signal of a child that has ended."""
+        self._child_ended = True
         with contextlib.suppress(BlockingIOError):
             self.wake.recv(4096)
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import time
 from typing import TYPE_CHECKING
 
 from airflow_remote_server.execution.command_worker import CommandWorker
 from airflow_remote_server.execution.command_worker_main import ENDED, InheritedState
-from airflow_remote_server.integrations.base import call_guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_remote_server.execution.supervisor import Supervisor
+
+log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 20.0
 """How long a worker waits for a further command."""
@@ -40,7 +42,12 @@ class WorkerPool:
 
     def examine(self) -> None:
         """Examine the state that the workers inherit, before the first fork and after each import."""
-        self._state = call_guarded(InheritedState, None) if self._most else None
+        self._state = None
+        if self._most:
+            try:
+                self._state = InheritedState()
+            except Exception as error:  # noqa: BLE001 - private names of Airflow may be missing or change
+                log.warning("Each command gets a new process: %s: %s", type(error).__name__, error)
 
     @property
     def pids(self) -> set[int]:

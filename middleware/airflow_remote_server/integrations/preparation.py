@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Sequence
 
+
 def warm_up() -> None:
     """Do the one-time work of commands. The process has no thread or database connection afterward."""
     for step in STEPS:
@@ -176,9 +177,9 @@ def read_metrics_registry() -> None:
 def prepare_ssl_context() -> None:
     """Load certificates before any fork, for HTTP clients that many commands create and rarely use.
 
-    Airflow creates a client for each command that triggers a DAG or lists pools, and Airflow 2 one for each of
-    its ``auth_backends`` (``airflow.api.client``). They share one SSL context, as httpx recommends for several
-    clients. A context with other parameters is created as usual.
+    Airflow creates a client for each command that triggers a DAG or lists pools, and Airflow 2 one for each
+    of its ``auth_backends`` (``airflow.api.client``). They share one SSL context, as httpx recommends for
+    several clients. A context with other parameters is created as usual.
     """
     try:
         import httpx

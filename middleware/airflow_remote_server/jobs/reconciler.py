@@ -100,7 +100,15 @@ class Reconciler:
     def finish(self, job: Job, exit_record: dict[str, Any]) -> Job:
         """Record the end of a job, and return the ended job.
 
-        If the store cannot be used, the spool still has the exit record for the next reconciliation.
+        :param job: an active job
+        :param exit_record: the content of ``exit.json``
+        """
+        job = self.read_end(job, exit_record)
+        self.record(job)
+        return job
+
+    def read_end(self, job: Job, exit_record: dict[str, Any]) -> Job:
+        """Return an ended job, without recording its end.
 
         :param job: an active job
         :param exit_record: the content of ``exit.json``
@@ -108,7 +116,8 @@ class Reconciler:
         spool = self.spools.spool_of(job)
         exit_code, reason = exit_record.get("exit_code"), exit_record.get("reason", "")
         error = self.results.failure_of(job, exit_record)
-        job = replace(
+        spool.remove_private_files()
+        return replace(
             with_process(job, spool),
             state=STATES.get(reason) or (JobState.SUCCEEDED if exit_code == 0 else JobState.FAILED),
             ended=exit_record.get("ended", time.time()),
@@ -117,13 +126,19 @@ class Reconciler:
             stdout_bytes=spool.size(STDOUT),
             stderr_bytes=spool.size(STDERR),
         )
-        spool.remove_private_files()
+
+    def record(self, job: Job) -> None:
+        """Record the end of a job.
+
+        If the store cannot be used, the spool still has the exit record for the next reconciliation.
+
+        :param job: an ended job
+        """
         try:
             if self.spools.with_reserve(lambda: self.store.finish(job, retry_for=RECORD_SECONDS)):
                 self.on_end(job)
         except Unavailable:
             log.warning("The end of job %s could not be recorded; it will be recorded later", job.id)
-        return job
 
     def _adopt_orphans(self, first: Spool) -> None:
         """Start a supervisor for all orphaned jobs: if one lost its supervisor, others did, too."""

@@ -141,6 +141,7 @@ class JobService:
         channel: CompletionChannel | None,
         seconds: float,
         abandoned: Callable[[], bool] = lambda: False,
+        record: bool = True,
     ) -> Job:
         """Wait for the end of a job.
 
@@ -148,16 +149,22 @@ class JobService:
         :param channel: the channel from ``start``
         :param seconds: the maximum time to wait
         :param abandoned: returns whether nobody waits any longer
+        :param record: whether to record the end; otherwise, the caller does it (``AuditRecorder``)
         :returns: the job in its state after the wait
         """
-        job = self._wait(job, channel, seconds, abandoned)
+        job = self._wait(job, channel, seconds, abandoned, record)
         if job.state.final:
             with suppress(Unavailable):  # the command has run, so this must not fail its request
                 self._tidy()
         return job
 
     def _wait(
-        self, job: Job, channel: CompletionChannel | None, seconds: float, abandoned: Callable[[], bool]
+        self,
+        job: Job,
+        channel: CompletionChannel | None,
+        seconds: float,
+        abandoned: Callable[[], bool],
+        record: bool,
     ) -> Job:
         deadline = time.monotonic() + seconds
         if channel is not None:
@@ -167,7 +174,7 @@ class JobService:
                 if left <= 0 or abandoned():
                     return self.refresh(job)
             if channel.end is not None:
-                return self.reconciler.finish(job, channel.end)
+                return (self.reconciler.finish if record else self.reconciler.read_end)(job, channel.end)
         spool = self.spools.spool_of(job)
         pause, next_refresh = POLL_SECONDS[0], time.monotonic()
         while not spool.has(EXIT) and (left := deadline - time.monotonic()) > 0 and not abandoned():

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import and_, delete, func, not_, or_, select
+from sqlalchemy import and_, bindparam, delete, func, not_, or_, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from airflow_remote_server.errors import Unavailable
@@ -41,6 +41,10 @@ RESULT_COLUMNS = ("state", "started", "ended", "exit_code", "message", "stdout_b
 """The columns that change when a job ends."""
 
 ACTIVE_NAMES = [state.value for state in ACTIVE]
+
+# Building a statement takes longer than executing it.
+INSERT = JOBS.insert()
+RECORD_END = JOBS.update().where(JOBS.c.id == bindparam("job_id"), JOBS.c.state.in_(ACTIVE_NAMES))
 
 T = TypeVar("T")
 
@@ -157,7 +161,7 @@ class JobStore:
 
         def insert(connection: Connection) -> None:
             # The insert comes first, because it locks SQLite against other writers until the count is done.
-            connection.execute(JOBS.insert().values(**row_of(job)))
+            connection.execute(INSERT, row_of(job))
             active = and_(JOBS.c.state.in_(ACTIVE_NAMES), is_of_node(job.node), JOBS.c.kind == "command")
             count = select(func.count()).select_from(JOBS).where(active)
             if max_active is not None and connection.execute(count).scalar_one() > max_active:
@@ -259,9 +263,7 @@ class JobStore:
         :returns: whether it was not recorded before
         :raises Unavailable: if the store cannot be used
         """
-        values = {name: value for name, value in row_of(job).items() if name in RESULT_COLUMNS}
-        update = JOBS.update().where(JOBS.c.id == job.id, JOBS.c.state.in_(ACTIVE_NAMES)).values(**values)
-        return self.run_transaction(lambda connection: bool(connection.execute(update).rowcount), retry_for)
+        return self.run_transaction(lambda connection: record_end(connection, job), retry_for)
 
     def remove(self, job_ids: list[str]) -> None:
         """Delete jobs.
@@ -296,3 +298,15 @@ class JobStore:
             return sorted({row[0] for query in queries for row in connection.execute(query)})
 
         return self.run_transaction(collect)
+
+
+def record_end(connection: Connection, job: Job) -> bool:
+    """Record how a job ended, unless that is recorded already.
+
+    :param connection: the connection of a transaction
+    :param job: the job in its final state
+    :returns: whether it was not recorded before
+    """
+    row = row_of(job)
+    values = {name: row[name] for name in RESULT_COLUMNS}
+    return bool(connection.execute(RECORD_END, {"job_id": job.id, **values}).rowcount)

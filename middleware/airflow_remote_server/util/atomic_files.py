@@ -27,11 +27,13 @@ def write_atomically(path: Path, data: str | bytes, mode: int = 0o600, sync: boo
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PARTIAL}")
     try:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
+        # Without buffering: most files are small, and several are written for each command.
+        with open(descriptor, "wb", buffering=0) as file:  # noqa: PTH123 - a descriptor
             os.fchmod(descriptor, mode)
-            file.write(data.encode() if isinstance(data, str) else data)
+            rest = memoryview(data.encode() if isinstance(data, str) else data)
+            while rest:
+                rest = rest[file.write(rest) :]
             if sync:
-                file.flush()
                 os.fsync(descriptor)
         partial.replace(path)
     except BaseException:

@@ -183,11 +183,11 @@ for table in ("log", "dag", "dag_run", "task_instance"):
     assert completed.returncode == 0, completed.stderr[-2000:]
 
 
-def test_prepared_ssl_contexts_are_used_once_and_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_http_clients_share_an_ssl_context(monkeypatch: pytest.MonkeyPatch) -> None:
     import httpx
     from httpx._transports import default as transports
 
-    from airflow_remote_server.integrations.preparation import prepare_ssl_contexts
+    from airflow_remote_server.integrations.preparation import prepare_ssl_context
 
     created: list[Any] = []
     original = transports.create_ssl_context
@@ -197,18 +197,13 @@ def test_prepared_ssl_contexts_are_used_once_and_like_any_other(monkeypatch: pyt
         return created[-1]
 
     monkeypatch.setattr(transports, "create_ssl_context", create)
-    prepare_ssl_contexts()
-    ready = len(created)
-    assert ready >= 1
-    used = []
-    for _ in range(ready + 1):
-        with httpx.Client(trust_env=False, verify=True) as client:
-            used.append(client)
-    assert len(created) == ready + len(used), "a context with other parameters is not a prepared one"
-    contexts = [transports.create_ssl_context(verify=True, cert=None, trust_env=True) for _ in range(ready)]
-    assert len(created) == ready + len(used), "prepared contexts are used"
-    assert len({id(context) for context in contexts}) == ready, "each is used once"
-    assert {context.verify_mode for context in contexts} == {created[0].verify_mode}
+    prepare_ssl_context()
+    assert len(created) == 1
+    usual = {"verify": True, "cert": None, "trust_env": True}
+    assert transports.create_ssl_context(**usual) is created[0] is transports.create_ssl_context(**usual)
+    with httpx.Client(trust_env=False, verify=True):
+        assert len(created) == 2, "a context with other parameters is not shared"
+    assert created[0].verify_mode == created[1].verify_mode
 
 
 class TestShortcuts:

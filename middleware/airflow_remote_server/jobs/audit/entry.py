@@ -61,6 +61,7 @@ class AuditNotes:
     :param command: the command line, secrets masked
     :param job: the id of its job
     :param ended: its job, if the response reports how the job ended
+    :param unrecorded: its job, if it has ended and its end may not be in the job store yet
     :param error: the error of its response; None if it has none
     """
 
@@ -70,4 +71,5 @@ class AuditNotes:
     command: str = ""
     job: str = ""
     ended: Job | None = None
+    unrecorded: Job | None = None
     error: ApiError | None = None

@@ -88,23 +88,30 @@ class AuditRecorder:
         :param notes: what was collected while it was served
         :param response: the response to it
         """
-        if not is_recorded(notes, response.status_code):
-            return
+        written = False
         try:
-            entry = make_entry(request, began, notes, response)
-            if notes.principal is None:
-                with self._lock:
-                    if not self._unauthenticated.take():
-                        self._skipped += 1
-                        return
-                    skipped, self._skipped = self._skipped, 0
-                if skipped:
-                    entry = replace(entry, message=f"{entry.message} (and {skipped} more were refused)")
-            log.info("%s", json.dumps(asdict(entry)))
-            if self._write(entry):
-                self._log_end(self.table.jobs.store.get(entry.job))
+            if is_recorded(notes, response.status_code):
+                written = self._record(make_entry(request, began, notes, response), notes)
+            if notes.unrecorded is not None and not written:
+                self.table.jobs.reconciler.record(notes.unrecorded)
         except Exception:
             log.exception("A request could not be recorded in the audit log")
+
+    def _record(self, entry: AuditEntry, notes: AuditNotes) -> bool:
+        """Write an entry to the log and to the table.
+
+        :returns: whether its row was written, and with it the end of the request's job
+        """
+        if notes.principal is None:
+            with self._lock:
+                if not self._unauthenticated.take():
+                    self._skipped += 1
+                    return False
+                skipped, self._skipped = self._skipped, 0
+            if skipped:
+                entry = replace(entry, message=f"{entry.message} (and {skipped} more were refused)")
+        log.info("%s", json.dumps(asdict(entry)))
+        return self._write(entry, notes.unrecorded)
 
     def record_end(self, job: Job) -> None:
         """Record how a job ended, if the entries of its requests do not say so yet. Raise nothing.
@@ -124,16 +131,17 @@ class AuditRecorder:
         if job is not None:
             log.info("%s", json.dumps(make_end(job)))
 
-    def _write(self, entry: AuditEntry) -> bool:
-        """Write the row of an entry.
+    def _write(self, entry: AuditEntry, ended: Job | None) -> bool:
+        """Write the row of an entry, and the end of its job if the caller has it.
 
-        :returns: whether its job has ended in the meantime
+        :returns: whether they were written
         """
         now = time.monotonic()
         if now < self._paused_until:
             return False
         try:
-            ended = self.table.add(entry)
+            if self.table.add(entry, ended):
+                self._log_end(ended or self.table.jobs.store.get(entry.job))
             with self._lock:
                 self._written += 1
                 due = self._written % PRUNE_WRITES == 1 or now >= self._pruned + PRUNE_SECONDS
@@ -141,11 +149,11 @@ class AuditRecorder:
                     self._pruned = now
             if due:
                 self.table.prune()
-            return ended
         except Unavailable:
             self._paused_until = time.monotonic() + PAUSE_SECONDS
             log.warning("For the next %g s, audit entries are written to this log only", PAUSE_SECONDS)
             return False
+        return True
 
 
 def is_recorded(notes: AuditNotes, status: int) -> bool:

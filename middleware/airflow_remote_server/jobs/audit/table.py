@@ -14,6 +14,7 @@ from airflow_remote_server.jobs.listing import Listing
 from airflow_remote_server.jobs.models import ACTIVE, JobState
 from airflow_remote_server.jobs.rows import JOBS
 from airflow_remote_server.jobs.sql import matches_command, storable
+from airflow_remote_server.jobs.store import record_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 COLUMNS = [field.name for field in fields(AuditEntry)]
 AUDIT = table("airflow_remote_audit", *[column(name) for name in COLUMNS])
+INSERT = AUDIT.insert()
 
 LOCK_SECONDS = 1.0
 """How long a request waits for a locked table."""
@@ -68,20 +70,28 @@ class AuditTable:
         self.keep_seconds = keep_seconds
         self.keep = keep
 
-    def add(self, entry: AuditEntry) -> bool:
+    def add(self, entry: AuditEntry, ended: Job | None = None) -> bool:
         """Add an entry, unless the table stays locked for too long.
+
+        The same transaction records the end of the job if the caller has it, so a command takes two in all.
 
         The job of the entry may end at any moment. So the entry is added first, and then its job is looked at
         again: whoever records the end of the job later finds the entry.
 
         :param entry: the entry
-        :returns: whether its job has ended although the entry does not say so; the row says so
+        :param ended: its job, if its end may not be recorded yet
+        :returns: whether there was an entry of the job that did not say how it ended; the rows say so
         :raises Unavailable: if it could not be written
         """
         row = {name: storable(value, LONGEST.get(name)) for name, value in asdict(entry).items()}
 
         def insert(connection: Connection) -> bool:
-            connection.execute(AUDIT.insert().values(**row))
+            changed = 0
+            if ended is not None and record_end(connection, ended):
+                changed = _record_end(connection, ended.id, ended.state.value, ended.exit_code)
+            connection.execute(INSERT, row)
+            if changed:
+                return True
             if not entry.job or entry.state is not None:
                 return False
             # The lock keeps the job from ending between this query and the commit.
