@@ -95,6 +95,7 @@ class Worker:
         self._channel = channel
         self._log = os.fdopen(os.dup(2), "w", buffering=1)
         self._commands = 0
+        self._module_count = len(sys.modules)
         self._directory = os.open(".", os.O_RDONLY)  # of the supervisor
         self._leave_command()
         self._files = open_files()
@@ -125,7 +126,6 @@ class Worker:
         :param state: the inherited state
         """
         code = 70  # EX_SOFTWARE of sysexits.h
-        module_count = len(sys.modules)
         try:
             self._check_connection()
             command = begin_command(spool)
@@ -136,7 +136,7 @@ class Worker:
             if not is_alone:
                 run_exit_handlers()
             flush_streams()
-            report_result(spool, result, module_count)
+            report_result(spool, result, self._module_count)
             if not is_alone:
                 exit_process(code)
         except BaseException:  # noqa: BLE001 - the supervisor learns of it by the end of this process

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -38,10 +39,12 @@ class WorkerPool:
         self._idle: list[CommandWorker] = []
         self.fresh: CommandWorker | None = None
         self._state: InheritedState | None = None
+        self._module_count = 0
         self.examine()
 
     def examine(self) -> None:
         """Examine the state that the workers inherit, before the first fork and after each import."""
+        self._module_count = len(sys.modules)
         self._state = None
         if self._most:
             try:
@@ -57,6 +60,8 @@ class WorkerPool:
     def prefork(self) -> None:
         """Fork a worker for the next command, unless there is one."""
         if self.fresh is None:
+            if len(sys.modules) != self._module_count:
+                self.examine()
             with contextlib.suppress(OSError):
                 self.fresh = CommandWorker.fork(self._supervisor.release_in_child, self._state)
                 self._workers[self.fresh.pid] = worker = self.fresh
