@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_remote_server.execution.spool import FILTER, JOB, STREAMS
+from airflow_remote_server.execution.spool import CLAIMED, FILTER, JOB, PROCESS, STREAMS
 from airflow_remote_server.util.locks import release, start_ticks
 from airflow_remote_server.util.process_tree import descendants, kill
 
@@ -41,6 +41,7 @@ class SupervisedProcess:
     :param end: the content of ``exit.json``
     :param descendants: known descendants of an adopted process, and the start time of each
     :param exit_code: exit code of a process that has ended; None if it is unknown
+    :param restarted: whether it has been given another process, since the first one ended before the command
     :param drained_by: when to stop waiting for its last output, by ``time.monotonic``
     """
 
@@ -58,6 +59,7 @@ class SupervisedProcess:
     descendants: dict[int, str] = field(default_factory=dict)
     exit_code: int | None = None
     drained_by: float = float("inf")
+    restarted: bool = False
 
     @property
     def service(self) -> bool:
@@ -93,6 +95,12 @@ class SupervisedProcess:
         if not isinstance(record, dict):
             return set()
         return {record["pid"]} if record["ticks"] and start_ticks(record["pid"]) == record["ticks"] else set()
+
+    def may_restart(self) -> bool:
+        """Return whether the process ended before it had begun the command. This is so only once."""
+        is_untouched = self.spool.has(CLAIMED) and not self.spool.has(PROCESS)
+        restarted, self.restarted = self.restarted, True
+        return is_untouched and not restarted and not self.reason
 
     def begin_drain(self, exit_code: int | None) -> SupervisedProcess:
         """Begin to wait for the last output of a process that has ended; return the command.

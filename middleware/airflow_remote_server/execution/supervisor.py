@@ -224,6 +224,9 @@ class Supervisor:
                 process.send_signal(signal.SIGKILL)  # it is not reaped, so the process ID is still its own
             _, wait_status = os.waitpid(pid, 0)
             del self.running[pid]
+            if process.may_restart():
+                self._start(process)
+                continue
             if daemonized:
                 self.tree.exempt(self.command_pids)
             self.draining.append(process.begin_drain(os.waitstatus_to_exitcode(wait_status)))
