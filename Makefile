@@ -21,7 +21,7 @@ CHECKOUT := $(shell printf %s '$(CURDIR)' | cksum | cut -d' ' -f1)
 # installing the same environment. Systems without flock have no lock.
 LOCK := $(if $(shell command -v flock),flock -o)
 need = +@mkdir -p .venv && $(if $(LOCK),$(LOCK) .venv/.lock) \
-	$(MAKE) --no-print-directory -s -j3 $(foreach name,$(1),.venv/$(name)/.installed-$(CHECKOUT))
+	$(MAKE) --no-print-directory -s $(if $(findstring jobserver,$(MAKEFLAGS)),,-j3) $(foreach name,$(1),.venv/$(name)/.installed-$(CHECKOUT))
 
 # uv installs an environment in seconds, pip in a minute. uv comes from PyPI, into its own directory. If it cannot be
 # installed, pip is used.
@@ -53,13 +53,36 @@ serve: ## run a webserver in the foreground; AIRFLOW=, PORT=, TOKEN=, HOME_DIR=,
 	@exec $(call python,$(CHOSEN)) examples/serve.py --port "$(PORT)" --way "$(WAY)" \
 		$(if $(TOKEN),--token="$$TOKEN") $(if $(HOME_DIR),--home="$$HOME_DIR")
 
+# $(call parallel,TARGET...): run two targets at a time. One that fails does not stop the others.
+parallel = $(MAKE) --no-print-directory -s -k -j2 --output-sync=target $(1)
+
+# The longest come first, so that the last two end at about the same time.
+TESTS := $(AIRFLOW_3)-tests live-tests-1 live-tests-2 $(AIRFLOW_2)-tests client-tests
+
 test: packages ## run all tests on Airflow 2.11 and 3.3
 	$(call need,$(ENVIRONMENTS))
-	+@$(MAKE) --no-print-directory -s -j2 --output-sync=target $(AIRFLOW_2)-tests $(AIRFLOW_3)-tests
-	$(call stage,client and live tests,$(call python,client) -m pytest -q tests/client tests/contract tests/live)
+	+@$(call parallel,$(TESTS))
 
-$(AIRFLOW_2)-tests $(AIRFLOW_3)-tests: %-tests: # run in parallel, since they mostly wait for processes
-	$(call stage,server tests on $*,$(call python,$*) -m pytest -q tests/server tests/contract)
+# With MEASURED=1, the tests on Airflow 3.3 and those of the client measure their coverage.
+$(AIRFLOW_2)-tests $(AIRFLOW_3)-tests: %-tests:
+	$(call stage,server tests on $*,$(call run-tests,$(filter $(AIRFLOW_3),$*),$*) tests/server tests/contract)
+
+client-tests:
+	$(call stage,client tests,$(call run-tests,client,client) tests/client tests/contract)
+
+# $(call run-tests,PART,ENVIRONMENT): run pytest, and write its coverage to test-results/coverage/PART.* if it is to be
+# measured.
+run-tests = $(if $(and $(MEASURED),$(1)),COVERAGE_FILE=test-results/coverage/$(1)) $(call python,$(2)) \
+	$(if $(and $(MEASURED),$(1)),-m coverage run) -m pytest -q
+
+# Two processes run the live tests, since one would often wait for a single server.
+LIVE_1 := $(wildcard tests/live/test_[a-e]*.py)
+
+live-tests-1:
+	$(call stage,live tests: first half,$(call python,client) -m pytest -q $(LIVE_1))
+
+live-tests-2:
+	$(call stage,live tests: second half,$(call python,client) -m pytest -q tests/live $(LIVE_1:%=--ignore=%))
 
 matrix: packages ## test every supported release of Airflow; AIRFLOW=2.10.5,3.1.8 tests only these
 	$(call need,$(ENVIRONMENTS))
@@ -118,14 +141,21 @@ quick-client-tests:
 coverage: ## measure branch coverage, including subprocesses; fails if it decreases
 	$(call need,client $(AIRFLOW_3))
 	@rm -rf test-results/coverage && mkdir -p test-results/coverage
-	$(call stage,server tests,$(call measured,server,$(AIRFLOW_3)) -m "not slow" tests/server tests/contract)
-	$(call stage,slow tests of deploys,$(call measured,deploy,$(AIRFLOW_3)) -m slow tests/server/deploy)
-	$(call stage,client tests,$(call measured,client,client) -m "not slow" tests/client tests/contract)
-	@$(call python,client) -m coverage combine -q --data-file=test-results/coverage/all $(foreach part,server deploy client,test-results/coverage/$(part).*)
+	+@$(call parallel,MEASURED=1 $(AIRFLOW_3)-tests client-tests)
+	@$(MAKE) --no-print-directory -s coverage-report
+
+coverage-report:
+	@$(call python,client) -m coverage combine -q --data-file=test-results/coverage/all \
+		$(foreach part,$(AIRFLOW_3) client,test-results/coverage/$(part).*)
 	$(call stage,coverage,$(call python,client) -m coverage report --data-file=test-results/coverage/all)
 
-# $(call measured,NAME,ENVIRONMENT): run pytest, and write its coverage to test-results/coverage/NAME.*.
-measured = COVERAGE_FILE=test-results/coverage/$(1) $(call python,$(2)) -m coverage run -m pytest -q
+# Each test runs once with each version of Airflow. The packaging builds in the checkout, which smoke copies.
+gate: packages # what CI runs, apart from lint
+	$(call need,$(ENVIRONMENTS) docs package)
+	@rm -rf test-results/coverage && mkdir -p test-results/coverage
+	+@$(call parallel,MEASURED=1 $(TESTS) smoke-2.10.5 smoke-3.1.8)
+	@$(MAKE) --no-print-directory -s coverage-report
+	+@$(call parallel,dist docs)
 
 dist: ## build the sdist and the wheel, check both, and install each into a new environment
 	$(call need,client package)

@@ -16,6 +16,8 @@ from airflow_remote.cli.main import main
 
 UNREACHABLE_URL = "http://127.0.0.1:1"
 SOURCES = Path(airflow_remote.__file__).resolve().parent.parent
+PATIENCE = 120.0
+"""Seconds after which a test gives up. Nothing takes so long, even on a busy machine."""
 
 RESET_SIGINT = """
 import os, signal, sys

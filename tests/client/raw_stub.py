@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator
 
+from client.program import PATIENCE
 from client.responses import EVENTS_TYPE
 from client.stub import run_in_thread
 
@@ -93,7 +94,7 @@ class LiveStub:
     def next_request(self) -> bytes:
         """Accept a new connection, and return the request on it."""
         connection, _ = self._listener.accept()
-        connection.settimeout(30)
+        connection.settimeout(PATIENCE)
         self._connections.append(connection)
         self._connection = connection
         request = b""
@@ -121,7 +122,7 @@ class LiveStub:
 def serve_live_stub() -> Iterator[LiveStub]:
     """Run a live stub on a free port of the loopback interface."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(30)
+        listener.settimeout(PATIENCE)
         stub = LiveStub(listener)
         yield stub
         stub.close()

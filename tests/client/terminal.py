@@ -10,12 +10,10 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from client.program import environment
+from client.program import PATIENCE, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-TIMEOUT_SECONDS = 30.0
 
 START_IN_TERMINAL = """
 import fcntl, os, signal, sys, termios
@@ -40,7 +38,7 @@ class Terminal:
 
     def read_until(self, text: str) -> None:
         """Read from the terminal until it has shown a text."""
-        deadline = time.monotonic() + TIMEOUT_SECONDS
+        deadline = time.monotonic() + PATIENCE
         while text not in self.screen:
             assert time.monotonic() < deadline, self.screen
             assert self._read(deadline - time.monotonic()), self.screen
@@ -53,7 +51,7 @@ class Terminal:
         """Wait until the program ends; return its exit status and its standard output."""
         assert self.process.stdout is not None
         out = self.process.stdout.read().decode()
-        status = self.process.wait(TIMEOUT_SECONDS)
+        status = self.process.wait(PATIENCE)
         while self._read(0.2):
             pass
         return status, out

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+PATIENCE = 120.0
+"""Seconds after which a test gives up. Nothing takes so long, even on a busy machine."""
+
 
 def run_concurrently(*calls: Callable[[], T], at_once: int = 4) -> list[T]:
     """Make independent calls at the same time, and return their results in order."""
@@ -38,7 +41,7 @@ def on_both_versions(test: Callable[[Server], None]) -> Callable[[dict[str, Serv
     return side_by_side
 
 
-def wait_until(state: str, condition: Callable[[], T | None], seconds: float = 30.0) -> T:
+def wait_until(state: str, condition: Callable[[], T | None], seconds: float = PATIENCE) -> T:
     """Wait until a condition returns something true, and return that.
 
     :param state: the awaited state, for the message of a timeout

@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import random
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import time
 import uuid
@@ -23,6 +21,7 @@ from typing import Any
 import requests
 
 from live.environment import environment_without_airflow
+from live.ports import free_port
 from live.processes import children_of, processes_of_home, session_of, wait_until_gone
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,7 +31,7 @@ VERSIONS = {"2.11": "2.11.2", "3.3": "3.3.2"}
 PREFIX = "/admin/rest_api"
 TOKEN = "the-token-of-the-live-tests"
 READY_SECONDS = 240.0
-STOP_SECONDS = 60.0
+STOP_SECONDS = 120.0
 ANSWER_SECONDS = 115.0  # longer than the server ever waits, so that the server reports a timeout first
 
 
@@ -211,7 +210,7 @@ class Server:
         try:
             self.end()
         finally:
-            left = wait_until_gone(lambda: processes_of_home(self.home), seconds=30)
+            left = wait_until_gone(lambda: processes_of_home(self.home), STOP_SECONDS)
             for pid in left:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -306,16 +305,3 @@ def run_servers(
             stops = [pool.submit(server.stop) for server in servers]
         for stop in stops:
             stop.result()
-
-
-def free_port() -> int:
-    """Return a loopback port that is free and that the system does not assign by itself.
-
-    It is used seconds later, so not one of those that the system gives to outgoing connections
-    (net.ipv4.ip_local_port_range begins at 32768).
-    """
-    for port in random.sample(range(20_000, 32_000), 100):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("no free port in a hundred")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from live.concurrency import wait_until
+from live.concurrency import PATIENCE, wait_until
 from live.database import fetch_runs
 from live.harness import ANSWER_SECONDS, PREFIX, Reply, Server
 from live.processes import holders_of_connection, processes_of_commands, supervisors_of
@@ -60,7 +60,7 @@ def read_output(server: Server, job_id: str, stream: str = "stdout") -> str:
             return output
 
 
-def wait_until_begun(server: Server, *job_ids: str, seconds: float = 60) -> None:
+def wait_until_begun(server: Server, *job_ids: str, seconds: float = PATIENCE) -> None:
     """Wait until probes have begun, according to their files, since the server may not be able to respond."""
 
     def runs(path: Path) -> bool:
@@ -73,7 +73,7 @@ def wait_until_begun(server: Server, *job_ids: str, seconds: float = 60) -> None
         wait_until(f"job {job_id} runs", partial(runs, job_folder(server, job_id)), seconds)
 
 
-def wait_until_ended(server: Server, job_id: str, seconds: float = 60) -> dict[str, Any]:
+def wait_until_ended(server: Server, job_id: str, seconds: float = PATIENCE) -> dict[str, Any]:
     """Wait until a job has ended, and return it."""
 
     def final() -> dict[str, Any] | None:
@@ -107,7 +107,7 @@ def fork_server_pid(server: Server) -> int:
     return pid
 
 
-def check_no_leftovers(server: Server, seconds: float = 60) -> None:
+def check_no_leftovers(server: Server, seconds: float = PATIENCE) -> None:
     """Check that every job has ended with its output, and that no process or partial file is left.
 
     The server must also serve the next request.

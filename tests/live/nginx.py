@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 from live.concurrency import wait_until
 from live.curl import fetch_text, run_curl
-from live.harness import Server, free_port
+from live.harness import Server
+from live.ports import free_port
 
 NAME = "airflow.example.com"
 MAIN = """\
@@ -152,7 +153,7 @@ def run_nginx(folder: Path, text: str, certificate: Certificate, ports: tuple[in
     user = "user root;" if os.getuid() == 0 else ""
     config.write_text(MAIN.format(user=user, folder=folder, text=text), "utf-8")
     argv = [program, "-p", str(folder), "-c", str(config)]
-    checked = subprocess.run([*argv, "-t"], capture_output=True, text=True, timeout=30, check=False)
+    checked = subprocess.run([*argv, "-t"], capture_output=True, text=True, timeout=120, check=False)
     assert checked.returncode == 0, checked.stderr
     assert "[warn]" not in checked.stderr, checked.stderr
     process = subprocess.Popen(
@@ -163,7 +164,7 @@ def run_nginx(folder: Path, text: str, certificate: Certificate, ports: tuple[in
         yield Proxy(*ports, certificate, folder)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
 
 
 def _listens(port: int) -> bool:
@@ -173,7 +174,4 @@ def _listens(port: int) -> bool:
 
 def free_port_pair() -> tuple[int, int]:
     """Return two free ports."""
-    first = free_port()
-    while (second := free_port()) == first:
-        pass
-    return first, second
+    return free_port(), free_port()

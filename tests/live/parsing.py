@@ -43,4 +43,4 @@ def parsing(server: Server) -> Iterator[None]:
         assert process.poll() is None, (server.home / "parsing.log").read_text()[-2000:]
     finally:
         end_group(os.getpgid(process.pid) if process.poll() is None else process.pid)
-        process.wait(timeout=30)
+        process.wait(timeout=60)

@@ -171,7 +171,7 @@ def wait_until_gone(look: Callable[[], list[int]], seconds: float) -> list[int]:
 
 def end_group(group: int) -> None:
     """Stop a process group: with SIGTERM, then with SIGKILL."""
-    for signum, seconds in ((signal.SIGTERM, 15.0), (signal.SIGKILL, 5.0)):
+    for signum, seconds in ((signal.SIGTERM, 15.0), (signal.SIGKILL, 60.0)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(group, signum)
         if not wait_until_gone(lambda: processes_of_group(group), seconds):

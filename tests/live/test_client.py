@@ -12,7 +12,8 @@ import pytest
 from airflow_remote.exit_status import ExitStatus
 from live.concurrency import run_concurrently
 from live.database import fetch_rows, fetch_runs
-from live.harness import Server, free_port
+from live.harness import Server
+from live.ports import free_port
 from live.program import run_client
 
 

@@ -145,7 +145,7 @@ def test_the_client_deploys_rolls_back_and_undeploys_a_package(server: Server) -
 
     where = ["--folder", "team_a"]
     deployed = server.home / "dags" / "team_a" / "live_package.zip"
-    done = run_client(server, "deploy_dag", package("first"), *where, "--unpause", "--wait", "30")
+    done = run_client(server, "deploy_dag", package("first"), *where, "--unpause", "--wait", "100")
     assert done.returncode == 0, done.stderr
     message = (
         "DAG File [team_a/live_package.zip] has been uploaded; unpaused: live_zipped; parsed by Airflow\n"

@@ -13,9 +13,10 @@ import pytest
 
 from live.concurrency import wait_until
 from live.conftest import TOKENS
-from live.harness import PREFIX, TOKEN, Server, free_port, python_of
+from live.harness import PREFIX, TOKEN, Server, python_of
 from live.jobs import list_jobs
 from live.nginx import Certificate, adapt_block, free_port_pair, make_certificate, replace_once, run_nginx
+from live.ports import free_port
 from live.program import run_client
 from live.snippets import FENCE, TOKEN_VARIABLE, find_snippet, known_keys, read_pages
 

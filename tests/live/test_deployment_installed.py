@@ -17,7 +17,7 @@ import pytest
 
 from live.concurrency import wait_until
 from live.conftest import DAGS
-from live.harness import PREFIX, Server, python_of, run_servers, start_server
+from live.harness import PREFIX, STOP_SECONDS, Server, python_of, run_servers, start_server
 from live.jobs import (
     finish_probes,
     get_job,
@@ -245,7 +245,7 @@ class TestInstalled:
             if mode == "control-group":
                 signal_processes(server, signal.SIGTERM)
                 server.stopped = True
-                server.process.communicate(timeout=60)
+                server.process.communicate(timeout=STOP_SECONDS)
                 wait_until("nothing is left", lambda: not processes_of_home(server.home))
             else:
                 server.end()
@@ -272,7 +272,7 @@ class TestInstalled:
 
 def wait_until_printed_begun(server: Server, job_id: str) -> None:
     """Wait until a probe has begun, as its output over HTTP says."""
-    wait_until(f"job {job_id} has begun", lambda: "begun" in read_output(server, job_id), seconds=60)
+    wait_until(f"job {job_id} has begun", lambda: "begun" in read_output(server, job_id))
 
 
 def signal_processes(server: Server, signum: signal.Signals) -> None:

@@ -36,7 +36,7 @@ def check_service(server: Server, name: str, works: Callable[[int], Any], **argu
             assert processes_of_group(pid), f"{name} was said to run, and has ended: {last[-1][-2000:]}"
             return bool(works(pid))
 
-        wait_until(f"{name} works", working, 90)
+        wait_until(f"{name} works", working)
     finally:
         server.post(f"jobs/{started['id']}/stop")
         job = wait_until_ended(server, started["id"])

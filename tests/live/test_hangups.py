@@ -19,7 +19,7 @@ from live.jobs import (
 CLIENTS = {2: 6, 3: 40}
 """More clients than the webserver has workers (Airflow 2) or threads (Airflow 3)."""
 
-WAIT = 55
+WAIT = 100
 """Seconds that each client asks to wait. Without a free worker, nothing else is answered for so long."""
 
 SOON = 20.0

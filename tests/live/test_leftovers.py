@@ -54,7 +54,7 @@ def test_a_command_continues_after_its_client_disconnects(server: Server) -> Non
     before = {job["id"] for job in list_jobs(server)}
     with pytest.raises(requests.Timeout):
         server.post("render", data=probe_arguments("waits", "gone away"), timeout=0.5)
-    [job_id] = {job["id"] for job in list_jobs(server)} - before
+    [job_id] = wait_until("it has a job", lambda: {job["id"] for job in list_jobs(server)} - before)
     finish_probes(server, "gone away")
     assert wait_until_ended(server, job_id)["state"] == "succeeded"
     assert "and done" in read_output(server, job_id)

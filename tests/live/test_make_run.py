@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from live.harness import ROOT, VERSIONS, free_port
+from live.harness import ROOT, VERSIONS
+from live.ports import free_port
 
 Runs = dict[str, tuple[int, subprocess.CompletedProcess[str]]]
 

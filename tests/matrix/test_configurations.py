@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from live.concurrency import wait_until
 from live.environment import environment_without_airflow
-from live.harness import PREFIX, TOKEN, VERSIONS, Server, free_port, python_of, start_server
+from live.harness import PREFIX, TOKEN, VERSIONS, Server, python_of, start_server
+from live.ports import free_port
 from live.smoke import check_smoke
 from server.postgres import postgres
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from live.concurrency import wait_until
-from live.harness import free_port, python_of
+from live.harness import python_of
+from live.ports import free_port
 from live.processes import processes_of_home, wait_until_gone
 
 from matrix.gunicorns import TOKEN, drops_names, gunicorn_environment

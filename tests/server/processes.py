@@ -15,7 +15,11 @@ FORK_SERVER = "airflow_remote_server.execution.fork_server_main"
 COLD_SUPERVISOR = "airflow_remote_server.execution.cold_supervisor"
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
+PATIENCE = 120.0
+"""Seconds after which a test gives up. Nothing takes so long, even on a busy machine."""
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     """Wait until a condition returns a true value, and return the value."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -90,7 +94,7 @@ def stop_processes(folder: Path) -> None:
     """Stop the fork servers of a folder, and check that no other process of it is left."""
     for pid in find_fork_servers(folder):
         os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while remaining := find_processes(folder):
         if time.monotonic() > deadline:
             for pid in remaining:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, cast
 
-from processes import wait_for
+from processes import PATIENCE, wait_for
 
 if TYPE_CHECKING:
     from probe_dag import Probe
@@ -93,11 +93,11 @@ class Remote:
         assert response.status_code == 200, response.text
         return list(response.json["jobs"])
 
-    def end(self, job_id: str, seconds: float = 60) -> dict[str, Any]:
+    def end(self, job_id: str, seconds: float = PATIENCE) -> dict[str, Any]:
         """Wait until a job has ended, and return it."""
         return self.until(job_id, *FINAL, seconds=seconds)
 
-    def until(self, job_id: str, *states: str, seconds: float = 60) -> dict[str, Any]:
+    def until(self, job_id: str, *states: str, seconds: float = PATIENCE) -> dict[str, Any]:
         """Wait until a job is in one of the given states, and return it."""
 
         def in_state() -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from airflow_remote.exit_status import ExitStatus
-from client.program import Run, Start
+from client.program import PATIENCE, Run, Start
 from client.raw_stub import LiveStub
 from client.responses import (
     STARTED,
@@ -75,7 +75,7 @@ def test_output_is_printed_as_it_arrives(live_stub: LiveStub, start: Start, prot
     assert process.stdout.read(6) == b"first\n"
     live_stub.send(output_event("second\n") + finished_event(stdout="first\nsecond\n"))
     live_stub.close()
-    assert process.communicate(timeout=30) == (b"second\n", b"")
+    assert process.communicate(timeout=PATIENCE) == (b"second\n", b"")
     assert process.returncode == 0
 
 

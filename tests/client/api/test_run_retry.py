@@ -170,9 +170,9 @@ def test_silent_stream_does_not_end_the_command(live_stub: LiveStub) -> None:
     threading.Thread(target=live_stub.send, args=(STARTED + output_event("a"),)).start()
     notices: list[str] = []
     with pytest.raises(errors.RemoteError, match=f"job {JOB_ID} is still running"):
-        Client(live_stub.url, timeout=0.2, notify=notices.append).run("version", on_output=lambda *_: None)
+        Client(live_stub.url, timeout=1.0, notify=notices.append).run("version", on_output=lambda *_: None)
     assert notices == [
-        f"no response from {live_stub.url}/admin/rest_api within 0.2 s (see --timeout); trying again"
+        f"no response from {live_stub.url}/admin/rest_api within 1 s (see --timeout); trying again"
     ]
 
 

@@ -10,7 +10,7 @@ from airflow_remote.cli import classic
 from airflow_remote.cli.classic import ClassicCommand
 from airflow_remote.cli.main import program
 from airflow_remote.cli.root import GROUP_NAMES
-from client.program import Start, call
+from client.program import PATIENCE, Start, call
 
 TABLE = load_table()
 NAMES = {name: entry for entry in TABLE.values() for name in (entry["name"], *entry["aliases"])}
@@ -80,7 +80,7 @@ def test_every_form_has_help(name: str) -> None:
 
 def test_commands_are_completed(start: Start) -> None:
     env = {"_AIRFLOW_REMOTE_COMPLETE": "bash_complete", "COMP_WORDS": "airflow-remote tri", "COMP_CWORD": "1"}
-    out, err = start(env=env).communicate(timeout=30)
+    out, err = start(env=env).communicate(timeout=PATIENCE)
     assert (out.decode().split(), err) == (["plain,trigger_dag"], b"")
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from airflow_remote.cli.console import one_line
 from airflow_remote.exit_status import ExitStatus
-from client.program import Run, Start, environment
+from client.program import PATIENCE, Run, Start, environment
 from client.responses import envelope
 from client.stub import Stub
 
@@ -39,7 +39,7 @@ def test_output_is_written_byte_for_byte(run: Run, stub: Stub) -> None:
 def test_output_is_utf_8_in_every_locale(stub: Stub, start: Start) -> None:
     stub.respond(envelope(stdout=HOSTILE, stderr="é"))
     env = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
-    out, err = start("--url", stub.url, "version", env=env).communicate(timeout=30)
+    out, err = start("--url", stub.url, "version", env=env).communicate(timeout=PATIENCE)
     assert (out, err) == (HOSTILE.encode(), "é".encode())
 
 
@@ -76,20 +76,20 @@ def test_closed_pipe_ends_the_program_silently(
     stub: Stub, start: Start, broken_pipe: int, words: list[str]
 ) -> None:
     process = start("--url", stub.url, *words, stdout=broken_pipe)
-    assert process.communicate(timeout=30)[1] == b""
+    assert process.communicate(timeout=PATIENCE)[1] == b""
     assert process.returncode == ExitStatus.CLOSED_PIPE == 128 + 13
 
 
 def test_closed_standard_error_ends_the_program(stub: Stub, start: Start, broken_pipe: int) -> None:
     stub.respond(envelope(stderr="log"))
     process = start("--url", stub.url, "version", stderr=broken_pipe)
-    assert process.communicate(timeout=30)[0] == b"1.7.0\n"
+    assert process.communicate(timeout=PATIENCE)[0] == b"1.7.0\n"
     assert process.returncode == ExitStatus.CLOSED_PIPE
 
 
 def test_closed_standard_error_keeps_the_exit_status_of_an_error(start: Start, broken_pipe: int) -> None:
     process = start("trigger_dag", stderr=broken_pipe)
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == ExitStatus.USAGE
 
 
@@ -97,7 +97,7 @@ def test_closed_standard_error_keeps_the_exit_status_of_an_error(start: Start, b
 def test_full_disk_is_one_line(stub: Stub, start: Start, words: list[str]) -> None:
     with Path("/dev/full").open("wb") as full:
         process = start("--url", stub.url, *words, stdout=full)
-        message = process.communicate(timeout=30)[1].decode()
+        message = process.communicate(timeout=PATIENCE)[1].decode()
     assert process.returncode == ExitStatus.LOCAL_FILE
     assert len(message.splitlines()) == 1
     assert message.startswith("airflow-remote: cannot write")

@@ -14,7 +14,7 @@ from airflow_remote.errors import NotTheApiError
 from airflow_remote.exit_status import ExitStatus
 from airflow_remote.models import is_safe_path
 from client.files import file_names
-from client.program import Run, Start
+from client.program import PATIENCE, Run, Start
 from client.responses import envelope, file_entries, job, json_response
 from client.stub import FakeJob, Stub
 
@@ -74,7 +74,7 @@ def test_missing_input_file_sends_no_request(run: Run, live: Stub, name: str) ->
 
 def test_standard_input_can_be_uploaded(stub: Stub, start: Start, live: Stub) -> None:
     process = start("--url", stub.url, "variables", "import", "/dev/stdin", stdin=-1)
-    assert process.communicate(b'{"a": 1}', timeout=30)[1] == b""
+    assert process.communicate(b'{"a": 1}', timeout=PATIENCE)[1] == b""
     assert live.request.files == {"file": ("stdin", b'{"a": 1}')}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from airflow_remote.exit_status import ExitStatus
-from client.program import Start, call
+from client.program import PATIENCE, Start, call
 from client.raw_stub import LiveStub
 from client.responses import JOB_ID, STARTED, envelope, event_response, job, json_response, output_event
 from client.stub import FakeJob, Stub
@@ -21,7 +21,7 @@ ENDLESS = 10**9
 
 def interrupt(process: subprocess.Popen[bytes]) -> str:
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == ExitStatus.INTERRUPTED
     assert out == b""
     return err.decode()
@@ -46,7 +46,7 @@ def wait_for() -> WaitFor:
     """Return a function that waits for a condition."""
 
     def wait_for(condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while not condition():
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -64,7 +64,7 @@ def test_ctrl_c_stops_a_streaming_command(live_stub: LiveStub, start: Start) -> 
     request = live_stub.next_request()
     assert request.startswith(f"POST /admin/rest_api/api/v1.0/jobs/{JOB_ID}/stop HTTP/1.1\r\n".encode())
     live_stub.respond(json_response(job(), 202))
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (ExitStatus.INTERRUPTED, b"")
     assert err.decode() == f"airflow-remote: interrupted; job {JOB_ID} has been told to stop\n"
 
@@ -88,7 +88,7 @@ def test_ended_program_stops_its_command(
         process = start("--url", stub.url, "variables", "-e", "-")
     wait_for(lambda: stub.requests_named("output"))
     process.send_signal(number)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (status, b"")
     assert err.decode() == f"airflow-remote: interrupted; job {JOB_ID} has been told to stop\n"
     assert stub.job.stop_requests == [{"force": False}]

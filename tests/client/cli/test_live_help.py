@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from contract import commands
 
-from client.program import Run, Start
+from client.program import PATIENCE, Run, Start
 from client.stub import Stub
 
 CATALOG = commands()
@@ -89,7 +89,7 @@ def test_help_texts_cannot_control_the_terminal(run: Run, live: Stub) -> None:
 def complete(start: Start, stub: Stub, words: str, index: int) -> list[str]:
     env = {"_AIRFLOW_REMOTE_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(index)}
     env["AIRFLOW_REMOTE_URL"] = stub.url
-    out, err = start(env=env).communicate(timeout=30)
+    out, err = start(env=env).communicate(timeout=PATIENCE)
     assert err == b""
     return [line.partition(",")[2] or line for line in out.decode().split()]
 

@@ -10,7 +10,7 @@ import pytest
 import airflow_remote
 from airflow_remote.cli import context
 from airflow_remote.exit_status import ExitStatus
-from client.program import Run, Start, call
+from client.program import PATIENCE, Run, Start, call
 from client.responses import STARTED, envelope, finished_event, output_event
 from client.stub import Stub
 
@@ -123,7 +123,7 @@ def test_help_has_no_colors() -> None:
 def test_exit_code_of_the_command_is_the_exit_status(stub: Stub, start: Start) -> None:
     stub.respond(envelope(status="ERROR", output="no", stdout="out", stderr="no\n", exit_code=75), 422)
     process = start("--url", stub.url, "version")
-    assert process.communicate(timeout=30) == (b"out", b"no\n")
+    assert process.communicate(timeout=PATIENCE) == (b"out", b"no\n")
     assert process.returncode == 75
 
 
@@ -149,9 +149,9 @@ def test_server_message_is_one_line(run: Run, stub: Stub) -> None:
 def test_ctrl_c_exits_with_130_and_one_line(stub: Stub, start: Start) -> None:
     stub.may_respond.clear()
     process = start("--url", stub.url, "version")
-    assert stub.request_arrived.wait(30)
+    assert stub.request_arrived.wait(PATIENCE)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == ExitStatus.INTERRUPTED
     assert out == b""
     assert err == b"airflow-remote: interrupted; a command that was sent may still be running on the server\n"

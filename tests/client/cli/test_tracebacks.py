@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_remote.cli.tracebacks import MAX_MESSAGE_LINES, TracebackFolder
-from client.program import Run, Start
+from client.program import PATIENCE, Run, Start
 from client.raw_stub import LiveStub
 from client.responses import JOB_ID, STARTED, event, finished_event, job, output_event
 from client.stub import FakeJob, Stub
@@ -184,4 +184,4 @@ def test_text_before_and_after_a_traceback_is_shown_while_the_command_runs(
     assert process.stderr.read(len(expected)) == expected
     live_stub.send(event(event="finished", envelope=None))
     live_stub.close()
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE)

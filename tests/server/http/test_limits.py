@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -156,10 +155,8 @@ def test_slot_is_released_after_every_outcome(make_client: Any, tokens_file: Any
 @pytest.mark.parametrize("chunked", [False, True])
 def test_slow_body_times_out(make_client: Any, chunked: bool) -> None:
     client = make_client(body_timeout=0.3)
-    began = time.monotonic()
     response = post(client, Slow(), None if chunked else 100_000)
     assert (response.status_code, response.json["output"]) == (408, "the body did not arrive within 0.3 s")
-    assert time.monotonic() - began < 5
 
 
 def test_oversized_headers_are_rejected(make_client: Any) -> None:

@@ -11,6 +11,7 @@ import pytest
 from airflow_remote_server.jobs.store import JobStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -26,11 +27,14 @@ def jobs(url: str) -> JobStore:
 
 @pytest.fixture
 def lock(tmp_path: Path) -> Any:
-    """Return a function that locks the database against writers for some seconds."""
+    """Return a function that locks the database against writers for some seconds.
+
+    It returns a function that says whether the database is still locked.
+    """
     threads = []
     over = threading.Event()
 
-    def call(seconds: float) -> None:
+    def call(seconds: float) -> Callable[[], bool]:
         locked = threading.Event()
 
         def hold() -> None:
@@ -43,7 +47,8 @@ def lock(tmp_path: Path) -> Any:
 
         threads.append(threading.Thread(target=hold))
         threads[-1].start()
-        assert locked.wait(10)
+        assert locked.wait(60)
+        return threads[-1].is_alive
 
     yield call
     over.set()

@@ -22,7 +22,7 @@ def test_service_is_answered_at_once_and_runs_until_stopped(
     remote = make_remote(command_timeout=0.5, max_running=1, max_queued=0)
     begun = time.monotonic()
     responses = [remote("scheduler", "POST") for _ in range(2)]
-    assert time.monotonic() < begun + 10
+    assert time.monotonic() < begun + remote.settings.default_wait
     for response in responses:
         assert response.status_code == 202
         said = response.json["job"]

@@ -29,17 +29,16 @@ def test_database_locked_from_the_start_is_retried(url: str, lock: Any, monkeypa
 
 def test_readers_do_not_wait_for_a_writer(jobs: JobStore, lock: Any) -> None:
     first = ended(jobs)
-    lock(30.0)
-    begun = time.monotonic()
+    locked = lock(60.0)
     assert jobs.find() == [first]
-    assert time.monotonic() < begun + 5
+    assert locked()
 
 
 def test_database_that_stays_locked_is_reported(jobs: JobStore, lock: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(engine_module, "BUSY_SECONDS", 0.05)
     first = job()
     jobs.add(first, None)
-    lock(30.0)
+    lock(60.0)
     with pytest.raises(Unavailable, match=r"database is locked.*jobs_url"):
         jobs.finish(Job(**{**vars(first), "state": JobState.SUCCEEDED}), retry_for=0.2)
 
@@ -91,7 +90,7 @@ def test_unusable_database_is_reported_at_once(url: str) -> None:
     begun = time.monotonic()
     with pytest.raises(Unavailable, match="jobs_url") as error:
         JobStore(url).find()
-    assert time.monotonic() < begun + 3
+    assert time.monotonic() < begun + engine_module.BUSY_SECONDS
     assert "hunter2" not in error.value.message
 
 
