@@ -35,7 +35,7 @@ stage = @echo "== $(1)"; $(2) || { status=$$?; echo "FAILED: $(1)" >&2; exit $$s
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run serve test matrix matrix-2 matrix-3 smoke smoke-2.10.5 smoke-3.1.8 $(AIRFLOW_2)-tests $(AIRFLOW_3)-tests quick-server-tests quick-client-tests faults check lint check-js coverage dist bench docs classic environments packages clean
+.PHONY: help run serve test matrix matrix-2 matrix-3 smoke smoke-2.10.5 smoke-3.1.8 $(AIRFLOW_2)-tests $(AIRFLOW_3)-tests client-tests live-tests-1 live-tests-2 coverage-report gate quick-server-tests quick-client-tests faults check lint check-js coverage dist bench docs classic environments packages clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -150,7 +150,7 @@ coverage-report:
 	$(call stage,coverage,$(call python,client) -m coverage report --data-file=test-results/coverage/all)
 
 # Each test runs once with each version of Airflow. The packaging builds in the checkout, which smoke copies.
-gate: packages # what CI runs, apart from lint
+gate: packages ## run what CI runs after lint: all tests, coverage, two more releases, dist and docs
 	$(call need,$(ENVIRONMENTS) docs package)
 	@rm -rf test-results/coverage && mkdir -p test-results/coverage
 	+@$(call parallel,MEASURED=1 $(TESTS) smoke-2.10.5 smoke-3.1.8)

@@ -2,13 +2,14 @@
 
 ``serve.py`` writes the settings, and runs this file as a program of its own for the rest::
 
-    python examples/airflow_home.py plugin|entrypoint|gunicorn|code
+    python examples/airflow_home.py plugin|entrypoint|gunicorn|code [--prepared]
 """
 
 from __future__ import annotations
 
 import base64
 import configparser
+import filecmp
 import os
 import secrets
 import shutil
@@ -72,24 +73,29 @@ def write_airflow_cfg(home: Path, major: int) -> None:
     draft.replace(path)
 
 
-def prepare(way: str) -> None:
-    """Copy the files, migrate the database and load the DAGs, in the server's environment.
-
-    Airflow's own commands run in this process, which saves the start of another Python for each.
-    """
+def copy_files(way: str) -> None:
+    """Copy the files of an installation method, in the server's environment."""
     home = Path(os.environ["AIRFLOW_HOME"])
-    from airflow.cli import cli_parser
     from airflow.configuration import conf
 
     copy_dag(Path(conf.get("core", "dags_folder")))
     place_plugin(home, Path(conf.get("core", "plugins_folder")), way)
-    commands = [["db", "migrate"], ["dags", "reserialize"]]
     if version("apache-airflow").startswith("2."):
         write_webserver_config(home, way)
-        commands.append(["users", "create", *ADMIN])
     elif way == "code":
         (home / "remote_main.py").write_text(REMOTE_MAIN_CODE, encoding="utf-8")
 
+
+def prepare_database() -> None:
+    """Migrate the database and load the DAGs, in the server's environment.
+
+    Airflow's own commands run in this process, which saves the start of another Python for each.
+    """
+    from airflow.cli import cli_parser
+
+    commands = [["db", "migrate"], ["dags", "reserialize"]]
+    if version("apache-airflow").startswith("2."):
+        commands.append(["users", "create", *ADMIN])
     parser = cli_parser.get_parser()
     for command in commands:
         arguments = parser.parse_args(command)
@@ -107,7 +113,10 @@ def place_plugin(home: Path, folder: Path, way: str) -> None:
     """Copy the plugin file into the plugins folder, or remove it for the other installation methods."""
     if way == "plugin":
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(PLUGIN, folder)
+        # A new file would make the fork server that runs outdated.
+        placed = folder / PLUGIN.name
+        if not placed.exists() or not filecmp.cmp(PLUGIN, placed, shallow=False):
+            shutil.copy(PLUGIN, folder)
     else:
         (home / "plugins" / PLUGIN.name).unlink(missing_ok=True)
 
@@ -127,4 +136,6 @@ def write_webserver_config(home: Path, way: str) -> None:
 
 
 if __name__ == "__main__":
-    prepare(sys.argv[1])
+    copy_files(sys.argv[1])
+    if "--prepared" not in sys.argv:
+        prepare_database()

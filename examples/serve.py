@@ -172,7 +172,7 @@ def configured_base_path(env: dict[str, str], home: Path, major: int) -> str:
 def run_preparation(options: argparse.Namespace, home: Path, env: dict[str, str], stop: Stop) -> bool:
     """Prepare the home in a separate process; return False if a stop was requested meanwhile."""
     log = home / "prepare.log"
-    argv = [sys.executable, str(PREPARATION), options.way]
+    argv = [sys.executable, str(PREPARATION), options.way, *(["--prepared"] if options.prepared else [])]
     # Two servers may share a home; they prepare it one after the other.
     with (home / ".prepare.lock").open("w", encoding="utf-8") as lock:
         while not stop.requested:

@@ -29,6 +29,9 @@ def parse_options(argv: list[str] | None) -> argparse.Namespace:
         "--base-path", type=base_path, help="path in front of Airflow's own, for example /air"
     )
     parser.add_argument("--workers", type=positive, help="number of web worker processes")
+    parser.add_argument(
+        "--prepared", action="store_true", help="use the database of the home as an earlier run left it"
+    )
     parser.add_argument("--quiet", action="store_true", help="write the server's log to HOME/server.log")
     return parser.parse_args(argv)
 

@@ -89,8 +89,11 @@ def server3(main_servers: dict[str, Server]) -> Server:
 
 @pytest.fixture(scope="session")
 def spare_homes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Return homes for one more pair of servers at a time. Reuse saves the seconds of a migration."""
-    return {version: tmp_path_factory.mktemp(f"spare-{version}") / "home" for version in VERSIONS}
+    """Return homes with DAGs for one more pair of servers at a time. Reuse saves the time of a migration."""
+    homes = {version: tmp_path_factory.mktemp(f"spare-{version}") / "home" for version in VERSIONS}
+    for home in homes.values():
+        shutil.copytree(DAGS, home / "dags")
+    return homes
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,6 @@ from typing import Any
 import pytest
 
 from live.concurrency import wait_until
-from live.conftest import DAGS
 from live.harness import PREFIX, STOP_SECONDS, Server, python_of, run_servers, start_server
 from live.jobs import (
     finish_probes,
@@ -80,7 +78,6 @@ class TestInstalled:
         with contextlib.ExitStack() as stack:
             with ThreadPoolExecutor() as pool:
                 for version, home in spare_homes.items():
-                    shutil.copytree(DAGS, home / "dags", dirs_exist_ok=True)
                     environment, tokens_of[version] = cls.settings(version, home, tokens)
                     options: dict[str, Any] = {"way": "entrypoint", "token": None, "base_path": "/airflow"}
                     one = run_servers({version: home}, environment=environment, **options)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import shutil
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from live.concurrency import on_both_versions, wait_until
-from live.conftest import DAGS
 from live.harness import Server, run_servers
 from live.jobs import (
     ASYNC,
@@ -43,10 +41,8 @@ AT_ONCE = 16
 def main_servers(spare_homes: dict[str, Path]) -> Iterator[dict[str, Server]]:
     """Start servers with two workers each, in place of the shared ones.
 
-    They use the entry point: each start rewrites the plugin file, which makes an older fork server outdated.
+    They use the entry point: a plugin file that a start replaces makes an older fork server outdated.
     """
-    for home in spare_homes.values():
-        shutil.copytree(DAGS, home / "dags", dirs_exist_ok=True)
     with run_servers(spare_homes, way="entrypoint", environment={"AIRFLOW__API__WORKERS": "2"}) as servers:
         yield servers
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,6 @@ from typing import ClassVar
 import pytest
 
 from live.concurrency import on_both_versions, wait_until
-from live.conftest import DAGS
 from live.database import fetch_rows, fetch_runs
 from live.harness import Server, run_servers
 from live.jobs import (
@@ -212,8 +210,6 @@ class TestTwoWorkers:
     @pytest.fixture(scope="class")
     @classmethod
     def servers(cls, spare_homes: dict[str, Path]) -> Iterator[dict[str, Server]]:
-        for home in spare_homes.values():
-            shutil.copytree(DAGS, home / "dags", dirs_exist_ok=True)
         cls.former = {version: set(home.glob("rest_api/jobs/*")) for version, home in spare_homes.items()}
         with run_servers(spare_homes, environment={"AIRFLOW__API__WORKERS": "2"}) as servers:
             yield servers

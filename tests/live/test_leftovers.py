@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,6 @@ import pytest
 import requests
 
 from live.concurrency import on_both_versions, wait_until
-from live.conftest import DAGS
 from live.harness import Server, run_servers
 from live.jobs import (
     check_no_leftovers,
@@ -67,8 +65,6 @@ class TestStop:
     @pytest.fixture(scope="class")
     @classmethod
     def servers(cls, spare_homes: dict[str, Path]) -> Iterator[dict[str, Server]]:
-        for home in spare_homes.values():
-            shutil.copytree(DAGS, home / "dags", dirs_exist_ok=True)
         with run_servers(spare_homes) as servers:
             yield servers
 

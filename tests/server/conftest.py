@@ -91,6 +91,18 @@ def pytest_unconfigure() -> None:
     shutil.rmtree(HOME, ignore_errors=True)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _patience() -> Iterator[None]:
+    """Wait longer for what starts slowly on a busy machine; afterwards, commands would run in another way."""
+    from airflow_remote_server.catalog import source
+    from airflow_remote_server.execution import client
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(source, "WAIT_SECONDS", 100.0)
+        patch.setattr(client, "START_SECONDS", 100.0)
+        yield
+
+
 @pytest.fixture
 def home() -> Path:
     """Return the AIRFLOW_HOME."""

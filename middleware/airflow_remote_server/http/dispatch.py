@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from airflow_remote_server.jobs.models import Job
     from airflow_remote_server.jobs.service import JobService
 
-SERVICE_START_SECONDS = 2.0
-"""The maximum time, in seconds, to wait for the process of a service before responding."""
+SERVICE_START_SECONDS = 10.0
+"""The maximum time, in seconds, to wait for the process of a service before responding.
+
+Only a busy machine needs more than a fraction of a second."""
 
 
 class CommandDispatcher:

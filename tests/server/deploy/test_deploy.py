@@ -137,7 +137,7 @@ def test_waiting_without_a_dag_processor_says_so(deploy: Any, folder: Path) -> N
 @pytest.mark.parametrize("wish", ["pause", "unpause"])
 def test_dags_are_paused_or_unpaused(home_remote: Remote, wish: str) -> None:
     for task in ("one", "two"):  # Airflow itself would not update a DAG again so soon
-        fields = {wish: "true", "force": "true", "wait": "20"}
+        fields = {wish: "true", "force": "true", "wait": "60"}
         status, envelope = upload(home_remote, "wished.py", dag("wished", task=task), **fields)
         assert status == 200, envelope
         said = f"DAG File [wished.py] has been uploaded; {wish}d: wished; parsed by Airflow"

@@ -68,9 +68,7 @@ def test_fork_server_that_fails_to_start_is_noticed_at_once_and_not_restarted_fo
         "exits": "print('no fork server today', file=sys.stderr, flush=True); os._exit(3)",
         "leaves a child that holds its lock": LEAVE_A_CHILD.format(str(child)),
     }[how]
-    # A busy machine may need longer than the first pause for one cold command, and than the usual wait for a
-    # fork server to fail.
-    monkeypatch.setattr(client, "START_SECONDS", 200.0)
+    # A busy machine may need longer than the first pause for one cold command.
     monkeypatch.setattr(start_failures, "FIRST_SECONDS", 600.0)
     plugin = write_home_file("plugins/broken.py", IN_FORK_SERVER.format(code))
     remote = make_remote()

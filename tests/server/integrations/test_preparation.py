@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -99,7 +100,7 @@ def test_failing_step_is_skipped_with_one_log_line_and_the_others_run() -> None:
 
 
 COMPILED = """
-import os, sys
+import json, os, sys
 from airflow_remote_server.integrations import preparation
 preparation.warm_up()
 from sqlalchemy.sql import compiler
@@ -109,20 +110,41 @@ def count(self, dialect, statement, *rest, **more):
     compiled.append(str(self.string).split()[0])
 compiler.SQLCompiler.__init__ = count
 from airflow.__main__ import main
-sys.argv = ["airflow", *sys.argv[1:]]
-preparation.forget_connections()
-try:
-    main()
-except (SystemExit, Exception) as error:
-    print(error, file=sys.stderr)
-print("compiled:", *compiled, file=sys.stderr)
+for command in sys.argv[1:]:
+    sys.stdout.flush()
+    if os.fork():
+        os.wait()
+        continue
+    sys.argv = ["airflow", *json.loads(command)]
+    preparation.forget_connections()
+    try:
+        main()
+    except (SystemExit, Exception) as error:
+        print(error, file=sys.stderr)
+    print("compiled:", *compiled, file=sys.stderr, flush=True)
+    sys.stdout.flush()
+    os._exit(0)
 """
+"""Run commands in forks of a process that has warmed up; print the first word of each compiled statement."""
+
+
+def run_warm(*commands: tuple[str, ...]) -> tuple[list[str], str]:
+    """Run commands as a fork server does; return the lines about what they compiled, and all output."""
+    completed = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", COMPILED, *map(json.dumps, commands)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lines = [line for line in completed.stderr.splitlines() if line.startswith("compiled:")]
+    output = completed.stdout + completed.stderr
+    assert len(lines) == len(commands), output
+    return lines, output
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "argv",
-    [
+def test_warm_up_compiles_the_statements_of_commands(database: None) -> None:
+    commands = [
         ("variables", "list"),
         ("pools", "list"),
         ("connections", "list", "--output=json"),
@@ -130,17 +152,12 @@ print("compiled:", *compiled, file=sys.stderr)
         ("dags", "unpause", "no_such_dag"),
         ("dags", "state", "no_such_dag", "2024-01-01"),
         ("dags", "trigger", "no_such_dag"),
-    ],
-)
-def test_warm_up_compiles_the_statements_of_a_command(database: None, argv: tuple[str, ...]) -> None:
-    completed = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", COMPILED, *argv], capture_output=True, text=True, check=False
-    )
-    [compiled] = [line for line in completed.stderr.splitlines() if line.startswith("compiled:")]
-    # Airflow 3 checks the database with a statement of its own: "SELECT 1".
-    assert compiled.split()[1:] in ([], ["SELECT"]) if argv[0] == "dags" else compiled == "compiled:", (
-        completed.stderr
-    )
+    ]
+    lines, output = run_warm(*commands)
+    for command, compiled in zip(commands, lines, strict=True):
+        # Airflow 3 checks the database with a statement of its own: "SELECT 1".
+        allowed = ([], ["SELECT"]) if command[0] == "dags" else ([],)
+        assert compiled.split()[1:] in allowed, (command, output)
 
 
 @pytest.mark.slow
@@ -158,14 +175,8 @@ def test_warm_up_compiles_the_statements_of_a_new_run(database: None, home: Path
         subprocess.run(argv, check=True, capture_output=True)
     finally:
         file.unlink()
-    completed = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", COMPILED, "dags", "trigger", "warmup_run"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "manual__" in completed.stdout, completed.stderr
-    [compiled] = [line for line in completed.stderr.splitlines() if line.startswith("compiled:")]
+    [compiled], output = run_warm(("dags", "trigger", "warmup_run"))
+    assert "manual__" in output
     assert "INSERT" not in compiled
     assert len(compiled.split()) <= 2, compiled
 

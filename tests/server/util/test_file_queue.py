@@ -27,6 +27,12 @@ with FileQueue(pathlib.Path(sys.argv[1]), 1).turn(60):
 """
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no thread pass the others because the machine is busy."""
+    monkeypatch.setattr(file_queue, "ENTER_SECONDS", 60.0)
+
+
 def has_files(directory: Path, count: int) -> bool:
     """Return whether a queue has so many processes."""
     return len(list(directory.glob("*.lock"))) == count
