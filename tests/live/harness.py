@@ -200,7 +200,7 @@ class Server:
 
     def start_beside(self) -> Server:
         """Start another server in the same home."""
-        return start_server(self.version, self.home, token=self.token, **self.options)
+        return start_server(self.version, self.home, token=self.token, prepared=True, **self.options)
 
     def stop(self) -> None:
         """Stop the server, and check that no process is left once its commands have ended.
@@ -231,12 +231,14 @@ def start_server(
     base_path: str = "",
     environment: dict[str, str] | None = None,
     ports: dict[str, int] | None = None,
+    prepared: bool = False,
 ) -> Server:
     """Start a webserver on a free port, and wait until it responds.
 
     The token goes by the environment: an argument can be read by every user of a machine. Another server
-    for the same home shares its host when it has the same ``environment`` and ``ports``. It uses the database
-    as it is, which saves seconds. In the values of ``environment``, ``{home}`` stands for the home.
+    for the same home shares its host when it has the same ``environment`` and ``ports``. With ``prepared``,
+    it uses the database as it is, which saves seconds. In the values of ``environment``, ``{home}`` stands
+    for the home.
     """
     home.mkdir(parents=True, exist_ok=True)
     argv = [
@@ -247,7 +249,7 @@ def start_server(
         "--quiet",
     ]
     argv += ["--way", way, "--home", str(home), *(["--base-path", base_path] if base_path else [])]
-    argv += ["--prepared"] if (home / "airflow.db").exists() else []
+    argv += ["--prepared"] if prepared else []
     env = environment_without_airflow()
     if token is not None:
         env["AIRFLOW__WEBSERVER__REST_API_PLUGIN_EXPECTED_HTTP_TOKEN"] = token

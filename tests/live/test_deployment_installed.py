@@ -262,7 +262,7 @@ class TestInstalled:
     @staticmethod
     def start_again(server: Server) -> None:
         """Start a server again with exactly the same variables."""
-        again = start_server(server.version, server.home, token=None, **server.options)
+        again = start_server(server.version, server.home, token=None, prepared=True, **server.options)
         again.token = server.token
         server.__dict__.update(vars(again))
 
