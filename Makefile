@@ -162,9 +162,10 @@ dist: ## build the sdist and the wheel, check both, and install each into a new 
 	$(call need,client package)
 	$(call stage,packaging,$(call python,client) -m pytest -q tests/packaging)
 
-bench: ## measure the middleware's overhead, and compare remote with local commands
+bench: ## compare with Airflow's REST API and with other programs; QUICK=1, AIRFLOW=, ONLY=part,..., WRITE=page
 	$(call need,$(ENVIRONMENTS))
-	@exec $(call python,client) benchmarks/run.py $(if $(WRITE),--write "$(WRITE)")
+	@exec $(call python,client) benchmarks/run.py $(if $(filter-out 0,$(QUICK)),--quick) $(if $(ONLY),--only "$(ONLY)") \
+		$(if $(filter command line,$(origin AIRFLOW)),--airflow "$(AIRFLOW)") $(if $(WRITE),--write "$(WRITE)")
 
 docs: ## build the documentation in docs/_build/html; warnings are errors
 	$(call need,docs)

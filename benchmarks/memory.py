@@ -1,4 +1,4 @@
-"""Measure the memory of the fork server and of one of its commands."""
+"""Measure the memory of the fork server, of the processes that it keeps warm, and of one of its commands."""
 
 from __future__ import annotations
 
@@ -9,12 +9,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from report import Result, table
 from servers import AIRFLOWS, ENVIRONMENT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from report import Effort
     from servers import Server
 
 SAMPLES = 5
+IDLE_SECONDS = 3.0
+"""How long the fork server has nothing to do before its memory is read."""
 
 FORK_SERVER = b"airflow_remote_server.execution.fork_server_main"
 """A part of a fork server's command line."""
@@ -23,26 +29,31 @@ PRINT_RSS = "print(next(line for line in open('/proc/self/status') if line.start
 """A line of Python that prints the resident memory of its process in kB."""
 
 
-def measure(server: Server) -> str:
-    """Return a table of the fork server's resident memory and a command's peak private memory."""
+def measure(server: Server, effort: Effort) -> Result:
+    """Measure the fork server and its children at rest, and the peak of a child while a command runs."""
+    time.sleep(IDLE_SECONDS)
     fork_servers = [pid for pid in find_processes() if is_fork_server(pid, server.home)]
     if not fork_servers:
-        raise SystemExit(
-            f"Airflow {server.version}: no fork server is running, so there is nothing to measure"
-        )
+        raise RuntimeError("no fork server is running, so there is nothing to measure")
     resident = max(read_kilobytes(f"/proc/{pid}/status", "VmRSS") for pid in fork_servers)
-    session, private = server.session(), 0
-    for _ in range(SAMPLES):
-        answer = session.post(
-            f"{server.url}api/v1.0/list_dags", headers={"Prefer": "respond-async"}, timeout=60
-        ).json()
-        url = f"{server.url}api/v1.0/jobs/{answer['job']['id']}"
-        private = max(private, measure_job(fork_servers, url, server))
-    return (
-        "| only `import airflow.__main__` | fork server, resident | a command (`dags list`), private |\n"
-        "|---|---|---|\n"
-        f"| {measure_import(server) / 1024:.0f} MB | {resident / 1024:.0f} MB | {private / 1024:.0f} MB |"
-    )
+    shared = max(read_kilobytes(f"/proc/{pid}/smaps_rollup", "Pss") for pid in fork_servers)
+    warm = [private_of(pid) for pid in children_of(fork_servers)]
+    peak = max(measure_job(fork_servers, server) for _ in range(SAMPLES))
+    sizes = {
+        "`import airflow.__main__`, resident": measure_import(server),
+        "fork server, idle, resident": resident,
+        "fork server, idle, proportional": shared,
+        "a command (`dags list`), private": peak,
+        f"warm processes ({len(warm)}), private, all": sum(warm),
+    }
+    figures = {
+        "memory: host": resident / 1024,
+        "memory: command": peak / 1024,
+        "memory: warm": sum(warm) / 1024,
+        "memory: warm processes": float(len(warm)),
+    }
+    rows = [[name, f"{kilobytes / 1024:.0f} MB"] for name, kilobytes in sizes.items()]
+    return Result(table(["memory", ""], rows), figures)
 
 
 def measure_import(server: Server) -> int:
@@ -57,20 +68,15 @@ def measure_import(server: Server) -> int:
     return int(completed.stdout.split()[-1])
 
 
-def measure_job(fork_servers: list[int], url: str, server: Server) -> int:
-    """Wait until a job ends, and return the peak private memory in kB of the fork servers' children.
-
-    :param fork_servers: the fork servers' process IDs
-    :param url: the URL of the job
-    """
-    peak, session, deadline = 0, server.session(), time.monotonic() + 60
+def measure_job(fork_servers: list[int], server: Server) -> int:
+    """Run a command, and return the peak private memory in kB of a child of the fork servers meanwhile."""
+    client = server.client()
+    job = client.fetch("POST", "list_dags", {}, {"Prefer": "respond-async"})["job"]["id"]
+    peak, deadline = 0, time.monotonic() + 60
     while time.monotonic() < deadline:
-        for _ in range(200):
-            for pid in find_processes():
-                if parent_of(pid) in fork_servers:
-                    memory = read_kilobytes(f"/proc/{pid}/smaps_rollup", "Private_Clean", "Private_Dirty")
-                    peak = max(peak, memory)
-        if session.get(url, timeout=60).json()["state"] not in ("queued", "running"):
+        for _ in range(20):
+            peak = max([peak, *map(private_of, children_of(fork_servers))])
+        if client.fetch("GET", f"jobs/{job}")["state"] not in ("queued", "running"):
             break
     return peak
 
@@ -81,12 +87,29 @@ def find_processes() -> list[int]:
 
 
 def is_fork_server(pid: int, home: Path) -> bool:
-    """Return whether a process is a fork server of an AIRFLOW_HOME."""
+    """Return whether a process is a fork server of an AIRFLOW_HOME, and not a child of one."""
+    return all(part in command_line(pid) for part in (FORK_SERVER, os.fsencode(home))) and (
+        FORK_SERVER not in command_line(parent_of(pid))
+    )
+
+
+def command_line(pid: int) -> bytes:
+    """Return the command line of a process; empty if it has ended."""
     try:
-        command_line = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:  # it has ended
-        return False
-    return FORK_SERVER in command_line and os.fsencode(home) in command_line
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def children_of(pids: Iterable[int]) -> list[int]:
+    """Return the children of some processes, and theirs."""
+    parents, found = set(pids), []
+    pairs = sorted((pid, parent_of(pid)) for pid in find_processes())
+    for pid, parent in pairs:  # a child has the greater number, except after an overflow
+        if parent in parents:
+            parents.add(pid)
+            found.append(pid)
+    return found
 
 
 def parent_of(pid: int) -> int:
@@ -95,6 +118,11 @@ def parent_of(pid: int) -> int:
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     except OSError:
         return 0
+
+
+def private_of(pid: int) -> int:
+    """Return the private memory of a process in kB; 0 if it has ended."""
+    return read_kilobytes(f"/proc/{pid}/smaps_rollup", "Private_Clean", "Private_Dirty")
 
 
 def read_kilobytes(path: str, *names: str) -> int:

@@ -8,9 +8,11 @@ import statistics
 from typing import TYPE_CHECKING
 
 from playwright.sync_api import Browser, Response, sync_playwright
+from report import Result, table
 from servers import TOKEN
 
 if TYPE_CHECKING:
+    from report import Effort
     from servers import Server
 
 COMMANDS = 250
@@ -39,7 +41,7 @@ SEARCH = """() => {
 }"""
 
 
-def measure(server: Server) -> str:
+def measure(server: Server, effort: Effort) -> Result:
     """Measure the time to list and to search all commands, and the size of the page; return a table."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -48,10 +50,8 @@ def measure(server: Server) -> str:
         visits = [visit(browser, server) for _ in range(ROUNDS)]
         browser.close()
     ready, search, size = (statistics.median(values) for values in zip(*visits, strict=True))
-    return (
-        f"| the page with {COMMANDS} commands: usable after | a search | first view |\n|---|---|---|\n"
-        f"| {ready:.0f} ms | {search:.0f} ms | {size / 1000:.0f} kB |"
-    )
+    head = [f"the page with {COMMANDS} commands: usable after", "a search", "first view"]
+    return Result(table(head, [[f"{ready:.0f} ms", f"{search:.0f} ms", f"{size / 1000:.0f} kB"]]))
 
 
 def visit(browser: Browser, server: Server) -> tuple[float, float, float]:

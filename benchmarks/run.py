@@ -1,91 +1,116 @@
-"""Measure the cost of the middleware, and compare commands over HTTP with local commands.
+"""Measure this API, Airflow's own REST API, and the command lines that do the same.
 
-Run by ``make bench``. Both sides are measured in one run, in turns, on a real server; medians are shown, and
-ratios, which say more than seconds on a machine that does other things as well.
+Run by ``make bench``. Both sides of a comparison are measured in one run, in turns, on one real server. The
+figures are medians, and ratios, which say more than seconds on a machine that does other things as well.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-import timeit
+import time
+import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import batch
 import commands
+import document
+import lists
 import load
 import memory
 import page
-import peers
-import program
-from servers import AIRFLOWS, ROOT, server
+import pass_through
+import profile_request
+import programs
+from report import QUICK, Effort, Result
+from servers import AIRFLOWS, server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HEADER = """# Benchmarks
+    from servers import Server
 
-`make bench WRITE=docs/reference/benchmarks.md` writes this page. The figures are medians of one run on a
-2-core machine with SQLite. The two sides of each comparison take turns.
+PARTS: dict[str, tuple[str, Callable[[Server, Effort], Result]]] = {
+    "commands": ("One client", commands.measure),
+    "load": ("Eight clients", load.measure),
+    "profile": ("Where the time goes", profile_request.measure),
+    "programs": ("Whole programs", programs.measure),
+    "memory": ("Memory", memory.measure),
+    "batch": ("A batch", batch.measure),
+    "lists": ("Long lists", lists.measure),
+    "page": ("The page", page.measure),
+    "middleware": ("A request that is not for the API", pass_through.measure),
+}
+"""The parts of the benchmark: the title and the function of each."""
 
-The remaining cost of a command has three parts: copying the memory pages that it writes to after the fork
-(4000 to 8000 pages of about 5 µs each), the work in Airflow's database, and, on Airflow 3.3, imports and
-statements that happen only at first use. Airflow's own REST API has none of these costs, because it answers
-in the process that receives the request.
-
-The test environments contain the cncf.kubernetes provider. With it, Airflow 2.11 imports the Kubernetes
-client and its exceptions in every process, which accounts for most of the first column of its memory table.
-Without this provider, the fork server needs about 156 MB.
-
-"""
+NOT_QUICK = {"page", "middleware"}
+"""Parts that a quick run leaves out, unless ``--only`` names them."""
 
 
-def main() -> None:
+def main() -> int:
     """Run the benchmarks, and print the tables or write them to a file."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="rounds to take the median of")
-    parser.add_argument("--seconds", type=float, default=60, help="how long eight clients run")
-    parser.add_argument("--only", choices=tuple(AIRFLOWS), help="one version of Airflow")
-    parser.add_argument("--write", type=Path, help="file for the tables, as Markdown")
-    options = parser.parse_args()
-    parts = [pass_through()]
-    for version in [options.only] if options.only else AIRFLOWS:
+    options = parse_options()
+    effort = QUICK if options.quick else Effort()
+    names = options.only or [name for name in PARTS if not (options.quick and name in NOT_QUICK)]
+    titles = {name: title for name, (title, _) in PARTS.items()}
+    results: dict[str, dict[str, Result]] = {}
+    failed = False
+    for version in options.airflow or AIRFLOWS:
+        results[version] = {}
         with server(version) as running:
-            parts.append(f"## Airflow {version}\n\n{commands.measure(running, options.rounds)}")
-            parts.append(program.measure(running, options.rounds))
-            parts.append(peers.measure(running))
-            parts.append(memory.measure(running))
-            parts.append(page.measure(running))
-            parts.append(load.measure(running, options.seconds))
-    text = "\n\n".join(parts) + "\n"
-    print(text)
+            for name in names:
+                result = run_part(name, running, effort)
+                if result is None:
+                    failed = True
+                else:
+                    results[version][name] = result
+    print(document.tables(results, titles))
     if options.write:
-        options.write.write_text(HEADER + text, "utf-8")
+        document.write(options.write, results, titles)
+    return int(failed)
 
 
-def pass_through() -> str:
-    """Measure what the middleware adds to a request for another path; return a table."""
-    sys.path.insert(0, str(ROOT / "middleware"))
-    from airflow_remote_server import RestApiMiddleware
-
-    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        return []
-
-    wrapped = RestApiMiddleware(app)
-    environ: dict[str, Any] = {"SCRIPT_NAME": "", "PATH_INFO": "/api/v1/dags/some_dag/dagRuns"}
-    bare = microseconds(lambda: app(environ, None))
-    with_it = microseconds(lambda: wrapped(environ, None))  # type: ignore[arg-type]
-    return (
-        "## A request that is not for the API\n\n"
-        "| bare application | wrapped | the middleware's cost |\n|---|---|---|\n"
-        f"| {bare:.2f} µs | {with_it:.2f} µs | **{with_it - bare:.2f} µs** |"
+def parse_options() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="take about two minutes")
+    parser.add_argument(
+        "--airflow", action="append", type=version_of, help="only this version: 2, 3, 2.11 or 3.3"
     )
+    parser.add_argument("--only", type=parts_of, help=f"only these parts: {','.join(PARTS)}")
+    parser.add_argument("--write", type=Path, help="file for the tables, as Markdown")
+    return parser.parse_args()
 
 
-def microseconds(call: Callable[[], object]) -> float:
-    """Return the microseconds of a call: the minimum of several runs, which has the least noise."""
-    return min(timeit.repeat(call, number=100_000, repeat=7)) * 10
+def version_of(text: str) -> str:
+    """Return the version of Airflow that an argument names."""
+    for version in AIRFLOWS:
+        if text in (version, version.partition(".")[0]):
+            return version
+    raise argparse.ArgumentTypeError(f"not one of {', '.join(AIRFLOWS)}: {text!r}")
+
+
+def parts_of(text: str) -> list[str]:
+    """Return the parts that an argument names, separated by commas."""
+    names = text.split(",")
+    for name in names:
+        if name not in PARTS:
+            raise argparse.ArgumentTypeError(f"not one of {', '.join(PARTS)}: {name!r}")
+    return names
+
+
+def run_part(name: str, running: Server, effort: Effort) -> Result | None:
+    """Run a part, and return its result; None if it failed."""
+    start = time.monotonic()
+    try:
+        result = PARTS[name][1](running, effort)
+    except Exception:  # noqa: BLE001 - the other parts are measured nevertheless
+        traceback.print_exc()
+        result = None
+    print(f"{running.version}: {name} took {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+    return result
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,19 +1,22 @@
-"""Start a real webserver to measure, and run local commands beside it."""
+"""Start a real webserver to measure, and send requests to it and run local commands beside it."""
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
+import sqlite3
 import statistics
 import subprocess
 import tempfile
 import time
+from base64 import b64encode
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import requests
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,8 +26,57 @@ AIRFLOWS = {"2.11": ROOT / ".venv/airflow-2.11/bin/python", "3.3": ROOT / ".venv
 TOKEN = secrets.token_urlsafe(24)
 DAG = "hello_remote"
 
-ENVIRONMENT = {"AIRFLOW__API__AUTH_BACKENDS": "airflow.api.auth.backend.basic_auth"}
-"""Settings for Airflow 2's own REST API, which is also measured."""
+ENVIRONMENT = {
+    "AIRFLOW__API__AUTH_BACKENDS": "airflow.api.auth.backend.basic_auth",
+    "AIRFLOW__REST_API_PLUGIN__KEEP_JOBS": "1000000",
+    "AIRFLOW__REST_API_PLUGIN__AUDIT_ROWS": "1000000",
+}
+"""Settings for Airflow 2's own REST API, which is also measured, and for long lists."""
+
+TIMEOUT = 120.0
+"""Seconds to wait for an answer."""
+
+
+class Client:
+    """Sends requests over one connection that stays open, with as little work as possible.
+
+    :param base: the URL that all paths are appended to
+    :param headers: headers of every request
+    """
+
+    def __init__(self, base: str, headers: dict[str, str]) -> None:
+        parts = urlsplit(base)
+        self.path = parts.path
+        self.headers = headers
+        self.connection = HTTPConnection(str(parts.hostname), parts.port, timeout=TIMEOUT)
+
+    def send(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> bytes:
+        """Send a request, which must succeed, and return the body of its response.
+
+        :param body: JSON; None for no body
+        :raises HTTPException: if it fails
+        """
+        headers = {**self.headers, **(headers or {})}
+        data = None
+        if body is not None:
+            data = json.dumps(body).encode()
+            headers["Content-Type"] = "application/json"
+        try:
+            self.connection.request(method, self.path + path, data, headers)
+            response = self.connection.getresponse()
+            content = response.read()
+        except OSError:
+            self.connection.close()
+            raise
+        if response.status >= 300:
+            raise HTTPException(
+                f"{method} {path}: {response.status} {content[:500].decode(errors='replace')}"
+            )
+        return content
+
+    def fetch(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
+        """Do the same as :meth:`send`, and return the body as JSON."""
+        return json.loads(self.send(method, path, body, headers))
 
 
 @dataclass(frozen=True)
@@ -41,28 +93,41 @@ class Server:
     home: Path
 
     @property
+    def major(self) -> int:
+        """Return the major version of Airflow."""
+        return int(self.version.partition(".")[0])
+
+    @property
     def airflow_url(self) -> str:
         """Return the address of the webserver."""
         return self.url.removesuffix("/admin/rest_api/")
 
-    def session(self) -> requests.Session:
-        """Return a session with the token, which keeps its connection."""
-        session = requests.Session()
-        session.headers["rest-api-plugin-http-token"] = TOKEN
-        return session
+    def client(self) -> Client:
+        """Return a client of this API."""
+        return Client(f"{self.url}api/v1.0/", {"rest-api-plugin-http-token": TOKEN})
 
-    def run_remotely(
-        self, session: requests.Session, endpoint: str, arguments: dict[str, str]
-    ) -> dict[str, Any]:
-        """Run a command, which must succeed, over HTTP.
+    def rest_token(self) -> str:
+        """Return a token for the REST API of Airflow 3."""
+        token = Client(self.airflow_url, {}).fetch("GET", "/auth/token")
+        return str(token["access_token"])
 
-        :raises SystemExit: if it fails
-        """
-        response = session.post(f"{self.url}api/v1.0/{endpoint}", json=arguments, timeout=120)
-        if response.status_code != 200:
-            raise SystemExit(f"{endpoint}: {response.status_code} {response.text[:500]}")
-        answer: dict[str, Any] = response.json()
-        return answer
+    def rest_client(self) -> Client:
+        """Return a client of Airflow's own REST API."""
+        if self.major == 2:
+            login = b64encode(b"admin:admin").decode()
+            return Client(f"{self.airflow_url}/api/v1/", {"Authorization": f"Basic {login}"})
+        return Client(f"{self.airflow_url}/api/v2/", {"Authorization": f"Bearer {self.rest_token()}"})
+
+    @contextmanager
+    def store(self) -> Iterator[sqlite3.Connection]:
+        """Open the database of the job store; a transaction, if no exception is raised."""
+        (path,) = self.home.glob("rest_api/**/jobs.db")
+        connection = sqlite3.connect(path, timeout=TIMEOUT)
+        try:
+            with connection:
+                yield connection
+        finally:
+            connection.close()
 
     def run_locally(self, argv: list[str]) -> None:
         """Run a command, which must succeed, with the local ``airflow``."""
@@ -111,6 +176,18 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def compare(first: Callable[[], object], second: Callable[[], object], rounds: int) -> tuple[float, float]:
-    """Return the median seconds of two calls, made in turns."""
-    times = [(seconds(first), seconds(second)) for _ in range(rounds)]
-    return statistics.median(one for one, _ in times), statistics.median(two for _, two in times)
+    """Return the median seconds of two calls, made in turns; who is first changes every round."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for number in range(rounds):
+        for side in (0, 1) if number % 2 == 0 else (1, 0):
+            times[side].append(seconds((first, second)[side]))
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
+def percentile(times: list[float], share: float) -> float:
+    """Return a percentile of at least one time.
+
+    :param share: between 0 and 1
+    """
+    ordered = sorted(times)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
