@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -119,7 +120,8 @@ def measure(server: Server, effort: Effort) -> Result:
         if effort.local:
             row += ["", ""]
             if command.argv:
-                local = seconds(partial(server.run_locally, list(command.argv)))
+                run = partial(server.run_locally, list(command.argv))
+                local = statistics.median(seconds(run) for _ in range(effort.local))
                 row[4:] = [f"{local:.2f} s", f"{local / one:.0f}x"]
                 figures[f"{command.title}: local"] = local
         rows.append(row)

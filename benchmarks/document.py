@@ -37,7 +37,7 @@ with the same number of web workers, and take turns.
 HOW_TO = """## How to run it
 
 `make bench WRITE=docs/reference/benchmarks.md` measures everything and writes this page and its chart. It
-takes about 20 minutes; leave the machine alone meanwhile. While you change something, measure less:
+takes about 15 minutes; leave the machine alone meanwhile. While you change something, measure less:
 
 | command | measures |
 |---|---|

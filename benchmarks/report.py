@@ -15,7 +15,7 @@ class Effort:
 
     :param requests: requests for each command and side, from one client
     :param rounds: rounds of whole programs
-    :param local: whether the local ``airflow`` is measured as well, which takes seconds for each command
+    :param local: runs of the local ``airflow`` for each command, which take seconds each; 0 to leave it out
     :param load_seconds: seconds of load for each side
     :param batch: the number of commands in a batch
     :param rows: rows of the lists
@@ -23,13 +23,13 @@ class Effort:
 
     requests: int = 51
     rounds: int = 5
-    local: bool = True
+    local: int = 3
     load_seconds: float = 40.0
     batch: int = 500
     rows: int = 100_000
 
 
-QUICK = Effort(requests=15, rounds=3, local=False, load_seconds=6.0, batch=100, rows=20_000)
+QUICK = Effort(requests=15, rounds=3, local=0, load_seconds=6.0, batch=100, rows=20_000)
 """A run of about two minutes, to use while changing something."""
 
 
