@@ -21,8 +21,8 @@ CHART = ROOT / "docs/images/benchmarks.svg"
 
 INTRODUCTION = """# Benchmarks
 
-Each figure is the median of one run on one machine. In each comparison, both sides run on the same webserver,
-with the same number of web workers, and take turns.
+The figures are medians of one run on one machine. In each comparison, both sides take turns on the same
+webserver. It has Airflow's default workers: four of gunicorn on Airflow 2.11, one of uvicorn on Airflow 3.3.
 
 - **This API** is a request to airflow-remote's HTTP API: it runs a command of Airflow's command line in a
   process other than the web worker.
