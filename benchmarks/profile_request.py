@@ -21,9 +21,15 @@ if TYPE_CHECKING:
 TITLES = ("version", "variables list", "dags pause", "dags trigger")
 PHASES = ("request to job", "job to start", "the command", "end to answer")
 
+EXPLANATION = """
+The first phase is the work of the web worker until the job exists: it checks the token, the arguments, and
+the permissions. The second adds the job to the store, and hands it to a process. The third is Airflow's own
+code in that process. The fourth records the end, reads the output, and answers.
+"""
+
 
 def measure(server: Server, effort: Effort) -> Result:
-    """Measure the phases of some commands, and a request that runs none; return a table."""
+    """Measure the phases of some commands, and return a table with an explanation."""
     client, rows = server.client(), []
     figures: dict[str, float] = {}
     for command in (each for each in COMMANDS if each.title in TITLES):
@@ -31,7 +37,7 @@ def measure(server: Server, effort: Effort) -> Result:
         phases = [statistics.median(values) for values in zip(*samples, strict=True)]
         rows.append([f"`{command.title}`", *(f"{1000 * phase:.1f} ms" for phase in phases)])
         figures |= {f"{command.title}: {name}": value for name, value in zip(PHASES, phases)}
-    return Result(table(["medians", *PHASES], rows), figures)
+    return Result(table(["medians", *PHASES], rows) + "\n" + EXPLANATION.rstrip(), figures)
 
 
 def profile(server: Server, client: Client, command: Command) -> list[float]:
