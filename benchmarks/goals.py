@@ -110,6 +110,12 @@ GOALS = (
         both(30),
         "{:.0f} ms",
     ),
+    Goal(
+        "p99 of Airflow's own pages with 40 waiting clients, against none",
+        lambda figures: figures["waiting: ratio"],
+        both(2),
+        "{:.1f} times",
+    ),
 )
 
 

@@ -19,6 +19,7 @@ class Effort:
     :param load_seconds: seconds of load for each side
     :param batch: the number of commands in a batch
     :param rows: rows of the lists
+    :param pages: requests to each page of Airflow, with and without waiting clients
     """
 
     requests: int = 51
@@ -27,9 +28,10 @@ class Effort:
     load_seconds: float = 40.0
     batch: int = 500
     rows: int = 100_000
+    pages: int = 200
 
 
-QUICK = Effort(requests=15, rounds=3, local=0, load_seconds=6.0, batch=100, rows=20_000)
+QUICK = Effort(requests=15, rounds=3, local=0, load_seconds=6.0, batch=100, rows=20_000, pages=50)
 """A run of about two minutes, to use while changing something."""
 
 

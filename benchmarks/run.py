@@ -23,6 +23,7 @@ import page
 import pass_through
 import profile_request
 import programs
+import waiting
 from report import QUICK, Effort, Result
 from servers import AIRFLOWS, server
 
@@ -39,12 +40,13 @@ PARTS: dict[str, tuple[str, Callable[[Server, Effort], Result]]] = {
     "memory": ("Memory", memory.measure),
     "batch": ("A batch", batch.measure),
     "lists": ("Long lists", lists.measure),
+    "waiting": ("Airflow's pages while clients wait", waiting.measure),
     "page": ("The page", page.measure),
     "middleware": ("A request that is not for the API", pass_through.measure),
 }
 """The parts of the benchmark: the title and the function of each."""
 
-NOT_QUICK = {"page", "middleware"}
+NOT_QUICK = {"waiting", "page", "middleware"}
 """Parts that a quick run leaves out, unless ``--only`` names them."""
 
 

@@ -1,13 +1,10 @@
 """Measure how quick Airflow's own pages stay while 40 clients wait for commands that last.
 
-Run alone, it starts Airflow 2.11 with the default of four gunicorn workers, of the kind ``sync``, and
-Airflow 3.3 with its single uvicorn worker.
+Airflow 2.11 has four gunicorn workers, of the kind ``sync``, and Airflow 3.3 has a single uvicorn worker.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 import re
 import subprocess
 import sys
@@ -17,15 +14,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import requests
-from servers import AIRFLOWS, TOKEN, Server, seconds, server
+from report import Result, milliseconds, table
+from servers import TOKEN, percentile, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-CLIENTS = 40
-REQUESTS = 200
-"""Requests to each page, with and without clients."""
+    from report import Effort
+    from servers import Server
 
+CLIENTS = 40
 RUNNING = 16
 """How many commands run at once, by default; the others are queued."""
 
@@ -33,9 +31,6 @@ KILLED = -9
 """The exit code of the commands, which are stopped at the end."""
 
 START_SECONDS, SETTLE_SECONDS = 300, 5
-LONGEST = 2.0
-"""The target: how many times the p99 may be with waiting clients."""
-
 DAG_ID, TASK_ID = "waiting_benchmark", "sleeps"
 DAG_FILE = f'''
 import time
@@ -60,33 +55,25 @@ waiting()
 '''
 
 
-def measure(server: Server) -> str:
-    """Measure pages without and with waiting clients, and return a table.
-
-    :param server: the server to measure
-    """
+def measure(server: Server, effort: Effort) -> Result:
+    """Measure pages without and with waiting clients."""
     pages = pages_of(server)
     for page in pages.values():
         for _ in range(20):
             page()  # the first requests of each worker are slow
-    alone = take_times(pages)
+    alone = take_times(pages, effort.pages)
     with waiting_clients(server):
-        waiting = take_times(pages)
-    for name, times in take_times(pages).items():  # again, because the machine does other things as well
-        alone[name] += times
-    rows = []
+        waiting = take_times(pages, effort.pages)
+    again = take_times(pages, effort.pages)  # because the machine may do other things as well
+    rows, ratios = [], []
     for name in pages:
-        before, after = percentiles(alone[name]), percentiles(waiting[name])
-        rows.append(
-            f"| {name} | {before[0] * 1000:.0f} ms | {after[0] * 1000:.0f} ms | {before[1] * 1000:.0f} ms | "
-            f"{after[1] * 1000:.0f} ms | **{after[1] / before[1]:.1f}x** | {LONGEST:g}x at most |"
-        )
-        print(f"{server.version} {rows[-1]}", file=sys.stderr, flush=True)
-    head = (
-        f"| Airflow's pages, with {CLIENTS} clients that wait | median without | with | p99 without | with "
-        "| p99 slower by | target |\n|---|---|---|---|---|---|---|\n"
-    )
-    return head + "\n".join(rows)
+        sides = (alone[name] + again[name], waiting[name])
+        median, p99 = ([percentile(side, share) for side in sides] for share in (0.5, 0.99))
+        ratios.append(p99[1] / p99[0])
+        rows.append([name, *map(milliseconds, (*median, *p99)), f"**{ratios[-1]:.1f}**"])
+        print(server.version, *rows[-1], sep=" | ", file=sys.stderr, flush=True)
+    head = [f"with {CLIENTS} clients that wait", "median without", "with", "p99 without", "with", "ratio"]
+    return Result(table(head, rows), {"waiting: ratio": max(ratios)})
 
 
 def pages_of(server: Server) -> dict[str, Callable[[], None]]:
@@ -97,7 +84,7 @@ def pages_of(server: Server) -> dict[str, Callable[[], None]]:
         form = session.get(login, timeout=60).text
         token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', form)
         if token is None:
-            raise SystemExit("Airflow's login form has no token")
+            raise RuntimeError("Airflow's login form has no token")
         credentials = {"username": "admin", "password": "admin", "csrf_token": token[1]}
         session.post(login, data=credentials, timeout=60).raise_for_status()
         paths = {"health": "/health", "list of DAGs": "/home"}
@@ -112,19 +99,13 @@ def pages_of(server: Server) -> dict[str, Callable[[], None]]:
     return {name: request(path) for name, path in paths.items()}
 
 
-def take_times(pages: dict[str, Callable[[], None]]) -> dict[str, list[float]]:
+def take_times(pages: dict[str, Callable[[], None]], requests: int) -> dict[str, list[float]]:
     """Return the seconds of requests to each page, which are sent in turns."""
     times: dict[str, list[float]] = {name: [] for name in pages}
-    for _ in range(REQUESTS):
+    for _ in range(requests):
         for name, page in pages.items():
             times[name].append(seconds(page))
     return times
-
-
-def percentiles(times: list[float]) -> tuple[float, float]:
-    """Return the median and the p99."""
-    ordered = sorted(times)
-    return ordered[len(ordered) // 2], ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
 
 
 @contextmanager
@@ -133,12 +114,12 @@ def waiting_clients(server: Server) -> Iterator[None]:
     (server.home / "dags").mkdir(exist_ok=True)
     (server.home / "dags" / f"{DAG_ID}.py").write_text(DAG_FILE, "utf-8")
     server.run_locally(["dags", "reserialize"])  # Airflow 3 finds no DAG file by itself
-    clients = subprocess.Popen([sys.executable, __file__, "--follow", server.airflow_url, "--token", TOKEN])
+    clients = subprocess.Popen([sys.executable, __file__, server.airflow_url, TOKEN])
     try:
         deadline = time.monotonic() + START_SECONDS
         while len(jobs(server, "running")) < RUNNING or len(jobs(server, "queued")) < CLIENTS - RUNNING:
             if time.monotonic() > deadline or clients.poll() is not None:
-                raise SystemExit(f"Airflow {server.version}: the commands of the clients do not run")
+                raise RuntimeError("the commands of the clients do not run")
             time.sleep(1)
         time.sleep(SETTLE_SECONDS)
         yield
@@ -179,21 +160,5 @@ def follow(url: str, token: str) -> None:
         thread.join()
 
 
-def main() -> None:
-    """Run this benchmark alone."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=tuple(AIRFLOWS), help="one version of Airflow")
-    parser.add_argument("--follow", help="the URL of a server: only be its clients")
-    parser.add_argument("--token", default="", help="the token of the clients")
-    options = parser.parse_args()
-    if options.follow:
-        follow(options.follow, options.token)
-        return
-    os.environ["AIRFLOW__WEBSERVER__WORKERS"] = "4"  # Airflow 2's default
-    for version in [options.only] if options.only else AIRFLOWS:
-        with server(version) as running:
-            print(f"## Airflow {version}\n\n{measure(running)}\n", flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    follow(*sys.argv[1:])
