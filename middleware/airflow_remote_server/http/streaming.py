@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server.execution.spool import EXIT, STDERR, STDOUT
+from airflow_remote_server.util.polling import pause_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from airflow_remote_server.jobs.models import Job
     from airflow_remote_server.jobs.service import JobService
 
-POLL_SECONDS = 0.02
 BLOCK = 1 << 16
 ALIVE_SECONDS = 15.0
 """Interval of the events that keep the stream of a silent command open: proxies close idle connections."""
@@ -60,13 +60,14 @@ class OutputFollower:
 
         :raises Unfinished: if the time is over before the job has ended, or the client is gone
         """
-        last_yield = last_refresh = time.monotonic()
+        last_yield = last_refresh = last_output = time.monotonic()
         deadline = last_yield + self._turn.seconds
         while True:
             ended = self._job.state.final or self._folder.has(EXIT)
             silent = True
             for stream, data in self._read_new(ended):
                 silent, last_yield = False, time.monotonic()
+                last_output = last_yield
                 yield stream, data
             now = time.monotonic()
             # Checked even if the command never stops printing.
@@ -81,7 +82,7 @@ class OutputFollower:
                 yield "", b""
             if now >= last_refresh + REFRESH_SECONDS:
                 last_refresh, self._job = now, self._jobs.refresh(self._job)
-            time.sleep(POLL_SECONDS)
+            time.sleep(pause_after(now - last_output))
 
     def _read_new(self, ended: bool) -> Iterator[tuple[str, bytes]]:
         """Yield at most one block of new output of each stream."""

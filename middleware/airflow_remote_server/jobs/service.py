@@ -18,6 +18,7 @@ from airflow_remote_server.jobs.models import ACTIVE, Job, JobState, id_prefix
 from airflow_remote_server.jobs.reconciler import Reconciler
 from airflow_remote_server.jobs.results import JobResults
 from airflow_remote_server.jobs.retention import JobRetention
+from airflow_remote_server.util.polling import pause_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -223,9 +224,10 @@ class JobService:
         :param abandoned: returns whether nobody waits any longer
         :returns: the job in its current state; the output
         """
-        deadline = time.monotonic() + seconds
+        began = time.monotonic()
+        deadline = began + seconds
         spool = self.spools.spool_of(job)
-        next_refresh = time.monotonic() + REFRESH_SECONDS
+        next_refresh = began + REFRESH_SECONDS
         while True:
             ended = job.state.final or spool.has(EXIT)
             data = self.spools.read_output(job, stream, offset, size)
@@ -233,7 +235,7 @@ class JobService:
                 return self.refresh(job), data
             if time.monotonic() >= next_refresh:
                 next_refresh, job = time.monotonic() + REFRESH_SECONDS, self.refresh(job)
-            time.sleep(POLL_SECONDS[1] / 2)
+            time.sleep(pause_after(time.monotonic() - began))
 
     def stop(self, job: Job, force: bool) -> None:
         """Tell a job's supervisor to stop it, with SIGTERM, and with SIGKILL after the grace period.
@@ -277,7 +279,6 @@ class JobService:
         # The store does not know whether an active job has started: only its spool tells.
         stored = active.union(states) if active.intersection(states) else states
         jobs, following = self.store.find_page(states=stored, **conditions)
-        # Another node's job is as the store has it.
         jobs = [self.refresh(job) if self.spools.owns(job) else job for job in jobs]
         return [job for job in jobs if not states or job.state in states], following
 
