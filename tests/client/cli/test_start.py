@@ -11,7 +11,7 @@ import pytest
 
 import airflow_remote
 from airflow_remote.cli import start
-from client.program import Start, environment
+from client.program import PATIENCE, Start, environment
 from client.responses import envelope
 from client.stub import Stub
 
@@ -80,7 +80,7 @@ def test_completion_does_not_connect(live: Stub, words: str) -> None:
 def test_cached_command_needs_one_request(live: Stub, start: Start) -> None:
     live.catalog_requests.clear()
     process = start("--url", live.url, "dags", "trigger", "X")
-    assert process.communicate(timeout=60)[1] == b""
+    assert process.communicate(timeout=PATIENCE)[1] == b""
     assert process.returncode == 0
     assert [request.path.rpartition("/commands/")[2] for request in live.requests] == ["dags/trigger"]
     assert live.catalog_requests == []
@@ -101,7 +101,7 @@ def test_output_is_complete(stub: Stub, start: Start) -> None:
     text = "0123456789abcde\n" * 2**18
     stub.respond(envelope(stdout=text, stderr="the end\n", exit_code=0))
     process = start("--url", stub.url, "version")
-    assert process.communicate(timeout=60) == (text.encode(), b"the end\n")
+    assert process.communicate(timeout=PATIENCE) == (text.encode(), b"the end\n")
     assert process.returncode == 0
 
 
