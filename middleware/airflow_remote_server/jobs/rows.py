@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import column, table
@@ -32,7 +32,7 @@ def is_of_node(node: str) -> ColumnElement[bool]:
 
 def row_of(job: Job) -> dict[str, Any]:
     """Return the values of a job's columns, by name."""
-    values = {**asdict(job), "state": job.state.value}
+    values = {**vars(job), "state": job.state.value}
     return {name: storable(value, LONGEST.get(name)) for name, value in values.items()}
 
 

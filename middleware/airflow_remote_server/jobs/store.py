@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import and_, bindparam, delete, func, not_, or_, select
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from sqlalchemy.engine import URL, Connection, Engine
-    from sqlalchemy.sql import ColumnElement
+    from sqlalchemy.sql import ColumnElement, Select
 
     from airflow_remote_server.jobs.models import Job, JobState
 
@@ -162,13 +163,13 @@ class JobStore:
         def insert(connection: Connection) -> None:
             # The insert comes first, because it locks SQLite against other writers until the count is done.
             connection.execute(INSERT, row_of(job))
-            active = and_(JOBS.c.state.in_(ACTIVE_NAMES), is_of_node(job.node), JOBS.c.kind == "command")
-            count = select(func.count()).select_from(JOBS).where(active)
+            count, own = count_active(job.node)
             if max_active is not None and connection.execute(count).scalar_one() > max_active:
                 raise QueueFull
-            own = count.where(JOBS.c.principal == job.principal)
-            if max_share is not None and connection.execute(own).scalar_one() > max_share:
-                raise QueueFull(share=True)
+            if max_share is not None:
+                share = connection.execute(own, {"owner": job.principal}).scalar_one()
+                if share > max_share:
+                    raise QueueFull(share=True)
 
         try:
             self.run_transaction(insert)
@@ -298,6 +299,17 @@ class JobStore:
             return sorted({row[0] for query in queries for row in connection.execute(query)})
 
         return self.run_transaction(collect)
+
+
+@lru_cache
+def count_active(node: str) -> tuple[Select[Any], Select[Any]]:
+    """Return the statements that count the active commands of a node: all, and those of an ``owner``.
+
+    :param node: the node
+    """
+    active = and_(JOBS.c.state.in_(ACTIVE_NAMES), is_of_node(node), JOBS.c.kind == "command")
+    count = select(func.count()).select_from(JOBS).where(active)
+    return count, count.where(JOBS.c.principal == bindparam("owner"))
 
 
 def record_end(connection: Connection, job: Job) -> bool:

@@ -11,7 +11,7 @@ import logging
 import secrets
 import threading
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server.errors import ApiError, Unavailable
@@ -110,7 +110,7 @@ class AuditRecorder:
                 skipped, self._skipped = self._skipped, 0
             if skipped:
                 entry = replace(entry, message=f"{entry.message} (and {skipped} more were refused)")
-        log.info("%s", json.dumps(asdict(entry)))
+        log.info("%s", json.dumps(vars(entry)))
         return self._write(entry, notes.unrecorded)
 
     def record_end(self, job: Job) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, case, column, delete, func, or_, select, table
+from sqlalchemy import String, bindparam, case, column, delete, func, or_, select, table
 
 from airflow_remote_server.jobs.audit.entry import AuditEntry
 from airflow_remote_server.jobs.engine import BUSY_SECONDS
@@ -53,6 +53,21 @@ LONGEST |= {"message": 1000, "job": 40, "command": 60_000}
 STOP = "stop"
 """The name of entries about requests to stop a job."""
 
+RECORD_END = (
+    AUDIT.update()
+    .where(AUDIT.c.job == bindparam("job_id"), AUDIT.c.state.is_(None))
+    .values(
+        state=bindparam("final_state"),
+        exit_code=bindparam("final_code"),
+        result=case(
+            (AUDIT.c.result != "running", AUDIT.c.result),
+            (AUDIT.c.name == STOP, bindparam("result_of_stop", type_=String())),
+            else_=bindparam("result_of_command", type_=String()),
+        ),
+    )
+)
+"""Building a statement takes longer than executing it."""
+
 EXACT = ("principal", "peer", "result", "layer", "job")
 """Columns that can be filtered by their exact value; each has an index."""
 
@@ -83,7 +98,7 @@ class AuditTable:
         :returns: whether there was an entry of the job that did not say how it ended; the rows say so
         :raises Unavailable: if it could not be written
         """
-        row = {name: storable(value, LONGEST.get(name)) for name, value in asdict(entry).items()}
+        row = {name: storable(value, LONGEST.get(name)) for name, value in vars(entry).items()}
 
         def insert(connection: Connection) -> bool:
             changed = 0
@@ -223,14 +238,14 @@ def _record_end(connection: Connection, job_id: str, state: str, exit_code: int 
     """
     if JobState(state) in ACTIVE:
         return 0
-    result = case(
-        (AUDIT.c.result != "running", AUDIT.c.result),
-        (AUDIT.c.name == STOP, result_of_job(STOP, state)),
-        else_=result_of_job("", state),
-    )
-    entries = and_(AUDIT.c.job == job_id, AUDIT.c.state.is_(None))
-    changes = {"state": state, "exit_code": exit_code, "result": result}
-    return int(connection.execute(AUDIT.update().where(entries).values(**changes)).rowcount)
+    values = {
+        "job_id": job_id,
+        "final_state": state,
+        "final_code": exit_code,
+        "result_of_stop": result_of_job(STOP, state),
+        "result_of_command": result_of_job("", state),
+    }
+    return int(connection.execute(RECORD_END, values).rowcount)
 
 
 def result_of_job(name: str, state: str) -> str:
