@@ -25,7 +25,7 @@ def change_child():
 
 
 def change_file():
-    kept.append(open(os.devnull))
+    globals()["handle"] = open(os.devnull)
 
 
 def change_environment():
@@ -92,6 +92,10 @@ def change_socket_timeout():
 
 def change_collector():
     gc.disable()
+
+
+def change_user_module():
+    kept.append(1)
 
 
 def change_airflow():

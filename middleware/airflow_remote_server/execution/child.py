@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 import runpy
 import sys
-import sysconfig
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server.errors import ApiError
 from airflow_remote_server.integrations.confirmation import NOTHING_DONE, QuestionAsked, end_at_question
+from airflow_remote_server.util.installed_code import is_user_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,12 +26,6 @@ MODULES = frozenset({"airflow.utils.serve_logs", "airflow.utils.serve_logs.core"
 
 OPERATIONS = {"airflow-remote-server": "airflow_remote_server.deploy.main"}
 """Our own programs and the module of each, whose ``main`` takes the arguments and returns a warning."""
-
-INSTALLED = (
-    *{sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")},
-    str(Path(__file__).parents[1]),
-)
-"""Directories of installed code; code elsewhere belongs to a DAG or a plugin."""
 
 PACKAGE = str(Path(__file__).parent)
 
@@ -167,9 +161,7 @@ def describe_exception(error: BaseException, message: str) -> dict[str, Any]:
     if frames and frames[-1].f_globals.get("__name__") == EXIT_MODULE:
         frames.pop()
     raised_in = f"{frames[-1].f_globals.get('__name__', '')}.{frames[-1].f_code.co_name}" if frames else ""
-    files = [frame.f_code.co_filename for frame in frames]
-    # Generated and compiled code of libraries has no absolute path.
-    in_user_code = any(Path(file).is_absolute() and not file.startswith(INSTALLED) for file in files)
+    in_user_code = any(is_user_code(frame.f_code.co_filename) for frame in frames)
     return {"exceptions": names, "raised_in": raised_in, "in_user_code": in_user_code, "message": message}
 
 

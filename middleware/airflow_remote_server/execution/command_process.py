@@ -9,7 +9,6 @@ import logging
 import os
 import random
 import sys
-import sysconfig
 import threading
 import time
 import traceback
@@ -21,6 +20,7 @@ from airflow_remote_server.execution.child import call_main, load_program, log_f
 from airflow_remote_server.execution.output_filter import mask_output
 from airflow_remote_server.execution.spool import FILES, JOB, MODULES, PROCESS, RESULT, STDERR, STDOUT
 from airflow_remote_server.util.file_queue import FileQueue
+from airflow_remote_server.util.installed_code import is_library
 from airflow_remote_server.util.locks import start_ticks
 from airflow_remote_server.util.masker import Masker
 from airflow_remote_server.util.process_tree import become_subreaper, descendants, kill
@@ -35,9 +35,6 @@ IMPORTS = "imports"
 
 IMPORT_WAIT_SECONDS = 60.0
 """The maximum time that a cold command waits for others to import Airflow."""
-
-INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
-"""The directories of the modules that are installed: those of Python and of packages."""
 
 
 def detach_from_supervisor(service: bool = False) -> None:
@@ -200,7 +197,7 @@ def report_modules(spool: Spool, module_count: int) -> None:
     imported = []
     for name in islice(reversed(sys.modules), max(0, len(sys.modules) - module_count)):
         file = getattr(sys.modules[name], "__file__", None)
-        if isinstance(file, str) and file.startswith(INSTALLED):
+        if isinstance(file, str) and is_library(file):
             imported.append(name)
     if imported:
         spool.write(MODULES, imported[::-1])

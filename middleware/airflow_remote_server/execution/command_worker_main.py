@@ -142,7 +142,10 @@ class Worker:
         except BaseException:  # noqa: BLE001 - the supervisor learns of it by the end of this process
             traceback.print_exc()
             exit_process(code)
-        self._channel.sendall(ENDED + bytes([code]))
+        try:
+            self._channel.sendall(ENDED + bytes([code]))
+        except OSError:  # the supervisor is gone; the one that adopts the command reads its report
+            exit_process(code)
         self._commands += 1
         self._leave_command()
         if self._commands >= MAX_COMMANDS or not self._is_clean(state):

@@ -9,9 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server.integrations.patches import undo_patches
+from airflow_remote_server.util.installed_code import is_user_code
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 MASKERS = (
     "airflow.utils.log.secrets_masker",  # 2.7 to 2.11
@@ -40,7 +44,11 @@ class AirflowState:
         self._maskers = [(masker, set(masker.patterns), masker.replacer) for masker in find_maskers()]
         if not self._maskers:
             raise RuntimeError("the masker of secrets was not found")
-        self._modules = {name: dict(variables) for name, variables in module_variables().items()}
+        self._users = {name: module for name, module in list(sys.modules.items()) if is_of_user(module)}
+        airflows = [name for name in sys.modules if name.partition(".")[0] == "airflow"]
+        # Another part of the state tells whether modules were imported, removed or replaced.
+        self._modules = {name: dict(vars(sys.modules[name])) for name in (*airflows, *self._users)}
+        self._containers = copy_containers(self._users)
         self._structlog = structlog_configuration()
 
     def note_fork(self) -> None:
@@ -68,8 +76,9 @@ class AirflowState:
             )
             if is_different
         ]
-        for name, variables in module_variables().items():
-            known = self._modules.get(name, {})
+        found += changed_containers(copy_containers(self._users), self._containers)
+        for name, known in self._modules.items():
+            variables = vars(sys.modules[name]) if name in sys.modules else {}
             for variable in changed_names(variables, known):
                 if f"{name}.{variable}" in FIRST_USE and known.get(variable) is None:
                     known[variable] = variables[variable]
@@ -84,13 +93,40 @@ def find_maskers() -> list[Any]:
     return [module._secrets_masker() for module in modules]  # noqa: SLF001 - guarded by the caller
 
 
-def module_variables() -> dict[str, dict[str, object]]:
-    """Return the variables of the modules of Airflow, by the name of the module."""
+def is_of_user(module: ModuleType | None) -> bool:
+    """Return whether a module is a user's code: a plugin, a secrets backend, ``airflow_local_settings``."""
+    file = getattr(module, "__file__", None)
+    return isinstance(file, str) and is_user_code(file)
+
+
+def copy_containers(modules: dict[str, ModuleType]) -> dict[str, object]:
+    """Return copies of the lists, dictionaries and sets of modules, by ``MODULE.VARIABLE``.
+
+    :param modules: the modules by name
+    """
     return {
-        name: vars(module)
-        for name, module in list(sys.modules.items())
-        if name.partition(".")[0] == "airflow" and hasattr(module, "__dict__")
+        f"{name}.{variable}": value.copy()
+        for name, module in modules.items()
+        for variable, value in vars(module).items()
+        if type(value) in (list, dict, set) and variable != "__builtins__"
     }
+
+
+def changed_containers(new: dict[str, object], old: dict[str, object]) -> list[str]:
+    """Return the names of containers whose content differs, or cannot be compared.
+
+    :param new: the containers
+    :param old: the same, earlier
+    """
+    changed = []
+    for name, value in new.items():
+        try:
+            is_same = value == old.get(name)
+        except Exception:  # noqa: BLE001 - users' objects may raise anything
+            is_same = False
+        if not is_same:
+            changed.append(name)
+    return changed
 
 
 def changed_names(new: dict[str, object], old: dict[str, object]) -> list[str]:

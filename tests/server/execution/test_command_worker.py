@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 CHANGES = {
     "thread": "",
     "child": "",
-    "file": "open files",
+    "file": "sticky_backend_of_tests.handle, open files",
     "environment": "environment (STICKY)",
     "umask": "umask",
     "signal": "signal handlers",
@@ -41,6 +41,7 @@ CHANGES = {
     "socket_timeout": "interpreter settings",
     "collector": "interpreter settings",
     "airflow": "airflow.settings.STICKY",
+    "user_module": "sticky_backend_of_tests.kept",
     "transaction": "database transaction, open files",
 }
 """The changes of ``sticky_backend``, and what the log says of them; nothing of threads and children."""
