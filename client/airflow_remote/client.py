@@ -11,6 +11,8 @@
     client.run("dags trigger", dag_id="hello_remote", conf={"name": "you"})
     job = client.submit("backfill", dag_id="hello_remote", start_date="2026-01-01")
     print(job.wait().stdout)
+    for result in client.batch([("dags pause", {"dag_id": "a"}), ("dags pause", {"dag_id": "b"})]):
+        print(result.index, result.ok)
 """
 
 from __future__ import annotations
@@ -20,12 +22,13 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Callable
 
 from airflow_remote.api.access import AccessApi
+from airflow_remote.api.batch import Batch, batch_request
 from airflow_remote.api.job import Job
 from airflow_remote.api.jobs import JobsApi, validate_job_id
 from airflow_remote.api.pages import iter_pages
 from airflow_remote.api.run import CommandRun, RunOptions
-from airflow_remote.catalog.classic import find_endpoint
 from airflow_remote.catalog.fetching import fetch_catalog
+from airflow_remote.catalog.paths import command_path
 from airflow_remote.errors import AnsweredError, UnsupportedError, UnusableError
 from airflow_remote.http.connection import Request, open_connection
 from airflow_remote.http.multipart import encode_arguments
@@ -126,7 +129,7 @@ class Client:
         with ExitStack() as stack:
             body, content_type = encode_arguments({**(arguments or {}), **more}, stack, self._progress)
             connection = stack.enter_context(open_connection(self._session))
-            request = Request("POST", _command_path(name, live), body=body, content_type=content_type)
+            request = Request("POST", command_path(name, live), body=body, content_type=content_type)
             return CommandRun(connection, options, self._notify).execute(request)
 
     def submit(self, name: str, arguments: Mapping[str, Value] | None = None, /, **more: Value) -> Job:
@@ -137,15 +140,52 @@ class Client:
         :raises UnsupportedError: if the server responded without creating a job
         :raises RemoteError: see ``run``
         """
-        try:
-            result = self.run(name, {**(arguments or {}), **more}, wait=False)
-        except AnsweredError as error:
-            if error.result.job is None:
-                raise
-            result = error.result
-        if result.job is None:
-            raise UnsupportedError(f"the server responded to {name} without creating a job", result)
-        return self._job(result.job)
+        return self._started(name, lambda: self.run(name, {**(arguments or {}), **more}, wait=False))
+
+    def batch(
+        self,
+        commands: Iterable[tuple[str, Mapping[str, Any]]],
+        *,
+        parallel: int = 1,
+        stop_on_failure: bool = False,
+        on_start: Callable[[Job], None] = lambda job: None,
+        on_end: Callable[[Result], None] = lambda result: None,
+    ) -> Iterator[Result]:
+        """Run many commands as one job, and yield the result of each as it ends; nothing runs twice.
+
+        None is run if one is invalid or not permitted. A failed command raises no error: see ``Result.ok``.
+
+        :param commands: the name and the arguments of each, such as ``("dags pause", {"dag_id": "a"})``;
+            ``Result.index`` is the place of a command among them
+        :param parallel: how many of them may run at once; by default, one after the other
+        :param stop_on_failure: whether no command begins after one has failed
+        :param on_start: is called with the job of the batch
+        :param on_end: is called with the result of the batch, whose ``result`` counts its commands
+        :raises RemoteError: if no command was run, or the connection was lost for good: see ``run``
+        """
+        request = batch_request(commands, parallel, stop_on_failure)
+        with open_connection(self._session) as connection:
+            batch = Batch(connection, self._notify, lambda job: on_start(self._job(job)))
+            yield from batch.execute(request)
+            if batch.result is not None:
+                on_end(batch.result)
+
+    def submit_batch(
+        self,
+        commands: Iterable[tuple[str, Mapping[str, Any]]],
+        *,
+        parallel: int = 1,
+        stop_on_failure: bool = False,
+    ) -> Job:
+        """Start a batch without waiting for it to end.
+
+        :param commands: this and the other parameters are those of ``batch``, as are the errors
+        :returns: its job
+        """
+        request = batch_request(commands, parallel, stop_on_failure)
+        with open_connection(self._session) as connection:
+            run = CommandRun(connection, RunOptions(wait=False), self._notify)
+            return self._started("the batch", lambda: run.execute(request))
 
     def commands(self) -> Catalog:
         """Return all commands of the server's Airflow, fetched now.
@@ -245,15 +285,17 @@ class Client:
         with open_connection(self._session) as connection:
             yield from iter_pages(AccessApi(connection).audit, conditions, limit)
 
+    def _started(self, name: str, run: Callable[[], Result]) -> Job:
+        """Start a command, and return its job; the name is for the message if there is none."""
+        try:
+            result = run()
+        except AnsweredError as error:
+            if error.result.job is None:
+                raise
+            result = error.result
+        if result.job is None:
+            raise UnsupportedError(f"the server responded to {name} without creating a job", result)
+        return self._job(result.job)
+
     def _job(self, document: Mapping[str, Any]) -> Job:
         return Job(self._session, document, self._notify, self._progress)
-
-
-def _command_path(name: str, live: bool | None) -> str:
-    """Return the path of a command.
-
-    :param live: whether it is a live command; None to decide by the name
-    """
-    if live is None and " " not in name:
-        live = find_endpoint(name) is None
-    return f"/api/v1.0/commands/{name.replace(' ', '/')}" if live or " " in name else f"/api/v1.0/{name}"

@@ -40,6 +40,12 @@ class Result:
     retry_after: str = ""
 
     @property
+    def index(self) -> int | None:
+        """Return the position of the command in its batch, from 0; None if it is not part of a batch."""
+        index = self.envelope.get("index")
+        return index if is_exit_code(index) else None
+
+    @property
     def output(self) -> str:
         """Return the command's text; on failure, the error message."""
         return str(self.envelope["output"])

@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any, Callable
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
-from client.responses import JOB_ID, envelope, event_response, file_entries, job, json_response, not_found
+from client.responses import (
+    EVENTS_TYPE,
+    JOB_ID,
+    envelope,
+    event_response,
+    file_entries,
+    job,
+    json_response,
+    not_found,
+)
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -147,6 +156,8 @@ class Stub:
         form = {name: values[0] if len(values) == 1 else values for name, values in request.form.lists()}
         has_json = request.mimetype == "application/json"
         arguments = request.get_json() if has_json else form
+        if request.mimetype == EVENTS_TYPE:
+            arguments = {"lines": [json.loads(line) for line in request.get_data().splitlines()]}
         headers = {name.lower(): value for name, value in request.headers.items()}
         query = request.args.to_dict()
         self.requests.append(RecordedRequest(request.method, request.path, headers, arguments, files, query))

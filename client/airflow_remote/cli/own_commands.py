@@ -9,6 +9,9 @@ JOB = "job"
 JOB_SUMMARY = "List jobs on the server; show, follow, wait for or stop a job"
 """Every command runs as a job. ``job`` is not an endpoint: it manages the jobs that endpoints started."""
 
+BATCH = "batch"
+BATCH_SUMMARY = "Run the commands of a file in one request"
+
 TOKEN = "token"  # noqa: S105 (a name)
 ACCESS = {
     "audit": "Show the server's audit log",
@@ -18,5 +21,5 @@ ACCESS = {
 }
 """Commands for access and tokens; not endpoints either."""
 
-OWN = {normalize(name): name for name in (JOB, *ACCESS)}
+OWN = {normalize(name): name for name in (BATCH, JOB, *ACCESS)}
 """All of the client's own commands, by their normalized names."""

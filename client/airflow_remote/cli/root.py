@@ -27,7 +27,7 @@ from airflow_remote.cli.live import (
     visible_words,
     write_commands,
 )
-from airflow_remote.cli.own_commands import ACCESS, JOB, JOB_SUMMARY, OWN
+from airflow_remote.cli.own_commands import ACCESS, BATCH, BATCH_SUMMARY, JOB, JOB_SUMMARY, OWN
 from airflow_remote.errors import NotTheApiError, OutdatedServerError
 
 if TYPE_CHECKING:
@@ -66,6 +66,10 @@ class RootGroup(click.Group):
             from airflow_remote.cli.jobs import job
 
             return job
+        if own == BATCH:
+            from airflow_remote.cli.batch import batch
+
+            return batch
         if own is not None:
             from airflow_remote.cli import access
 
@@ -130,6 +134,8 @@ class RootGroup(click.Group):
             write_names(formatter)
         with formatter.section("Jobs"):
             formatter.write_dl([(JOB, JOB_SUMMARY)])
+        with formatter.section("Batches"):
+            formatter.write_dl([(BATCH, BATCH_SUMMARY)])
         with formatter.section("Tokens"):
             formatter.write_dl([*ACCESS.items()])
 

@@ -9,7 +9,6 @@ must not begin with ``-``.
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_remote_server.catalog.spec import Kind
@@ -27,11 +26,12 @@ Values = dict[str, Value]
 """The values by argument name."""
 
 
-def build_argv(variant: Variant, values: Mapping[str, Value]) -> list[str]:
+def build_argv(variant: Variant, values: Mapping[str, Value], separate: bool = True) -> list[str]:
     """Return the words after the program's name.
 
     :param variant: the command
     :param values: the values by argument name; an argument without a value is left out
+    :param separate: whether an argument with ``separate_value`` becomes two words
     """
     options: list[str] = []
     positional: list[str] = []
@@ -40,19 +40,19 @@ def build_argv(variant: Variant, values: Mapping[str, Value]) -> list[str]:
         if value is None or argument.ignored:
             continue
         if argument.flag or argument.kind is Kind.FLAG:
-            options += _option(argument, value)
+            options += _option(argument, value, separate)
         else:
             positional += _texts(value)
     return [*variant.command, *variant.fixed, *options, *(["--", *positional] if positional else [])]
 
 
-def _option(argument: Argument, value: Value) -> list[str]:
+def _option(argument: Argument, value: Value, separate: bool) -> list[str]:
     if argument.kind is Kind.FLAG:
         option = argument.flag if value else argument.off
         return [option] if option else []
     if value is True:
         return [argument.flag]
-    if argument.takes_separate_words:
+    if argument.takes_separate_words if separate else argument.nargs not in (None, "?"):
         return [argument.flag, *_texts(value)]
     return [f"{argument.flag}={text}" for text in _texts(value)]
 
@@ -70,8 +70,7 @@ def build_audit_argv(variant: Variant, values: Mapping[str, Value]) -> list[str]
     :param variant: the command
     :param values: the masked values by argument name
     """
-    arguments = tuple(replace(argument, separate_value=False) for argument in variant.arguments)
-    return build_argv(replace(variant, arguments=arguments), values)
+    return build_argv(variant, values, separate=False)
 
 
 def mask_values(variant: Variant, values: Mapping[str, Value], sensitive: frozenset[str]) -> Values:

@@ -16,6 +16,8 @@ from airflow_remote_server.catalog.tasks import task_endpoints
 from airflow_remote_server.catalog.version_args import VersionArguments
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from airflow_remote_server.integrations.release import Release
 
 
@@ -42,3 +44,15 @@ def classic_endpoints(release: Release) -> dict[str, Endpoint]:
         *dag_file_endpoints(version),
     )
     return {endpoint.name: endpoint for endpoint in endpoints}
+
+
+def classic_names(endpoints: Iterable[Endpoint]) -> dict[str, tuple[str, ...]]:
+    """Return the names of the classic endpoints that run a command, by the command's words.
+
+    :param endpoints: the classic endpoints
+    """
+    names: dict[str, tuple[str, ...]] = {}
+    for endpoint in endpoints:
+        for command in dict.fromkeys(" ".join(variant.command) for variant in endpoint.variants):
+            names[command] = (*names.get(command, ()), endpoint.name, *endpoint.aliases)
+    return names

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from airflow_remote_server.execution.results import JSON_OPTION
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-AS_JSON = ("--output=json",)
+AS_JSON = (JSON_OPTION,)
 
 
 class Kind(str, Enum):

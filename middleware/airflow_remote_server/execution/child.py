@@ -27,6 +27,9 @@ MODULES = frozenset({"airflow.utils.serve_logs", "airflow.utils.serve_logs.core"
 OPERATIONS = {"airflow-remote-server": "airflow_remote_server.deploy.main"}
 """Our own programs and the module of each, whose ``main`` takes the arguments and returns a warning."""
 
+BATCH = ("airflow-remote-batch", "airflow_remote_server.batch.main")
+"""Our program that runs other commands, and its module. It opens no connection and logs nothing itself."""
+
 PACKAGE = str(Path(__file__).parent)
 
 OURS = "airflow_remote_server."
@@ -54,11 +57,15 @@ def load_program(
         end_at_question()
     if program in MODULES:
         return lambda: runpy.run_module(program, run_name="__main__", alter_sys=True)
-    if program != "airflow" and program not in OPERATIONS:
+    if program not in ("airflow", BATCH[0], *OPERATIONS):
         raise ValueError(f"unknown program {program!r}")
     stdout, sys.stdout = sys.stdout, sys.stderr
     try:
         from airflow.__main__ import main
+
+        if program == BATCH[0]:
+            batch: Callable[[list[str]], str] = importlib.import_module(BATCH[1]).main
+            return lambda: batch(argv)
 
         from airflow_remote_server.integrations import action_log
         from airflow_remote_server.integrations.base import call_guarded

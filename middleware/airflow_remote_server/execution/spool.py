@@ -23,6 +23,9 @@
 ``stage``         a directory where a DAG file is checked before it is deployed; removed at the end
 ``files``         a directory of files that the command writes for its user
 ``modules.json``  modules that the command had to import (``preload``)
+``batch.ndjson``  the commands of a batch (``batch.models``), until its process has read them
+``commands``      a directory with the spools of the commands of a batch that run; removed at the end
+``states``        the state of each command of a batch (``batch_progress``); ``titles.ndjson`` their titles
 ================  ======================================================================================
 
 Each file is written atomically.
@@ -57,6 +60,8 @@ FILTER = "filter"
 UPLOAD = "upload-"
 FILES = "files"
 STAGE = "stage"
+BATCH = "batch.ndjson"
+COMMANDS = "commands"
 MAX_FILES = 1000
 """The maximum number of files of a job that the API lists."""
 STREAMS = (STDOUT, STDERR)
@@ -255,8 +260,8 @@ class Spool:
         except OSError:
             return
         for name in names:
-            if name == STAGE:
-                shutil.rmtree(self.path / STAGE, ignore_errors=True)
-            elif name in (COMMAND, CLAIMED) or name.endswith(PARTIAL) or name.startswith(UPLOAD):
+            if name in (STAGE, COMMANDS):
+                shutil.rmtree(self.path / name, ignore_errors=True)
+            elif name in (COMMAND, CLAIMED, BATCH) or name.endswith(PARTIAL) or name.startswith(UPLOAD):
                 with contextlib.suppress(OSError):
                     (self.path / name).unlink()

@@ -12,13 +12,13 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import Map
 from werkzeug.wrappers import Request, Response
 
+from airflow_remote_server import envelope
 from airflow_remote_server.auth.authenticator import Authenticator
 from airflow_remote_server.catalog.source import CommandSource
 from airflow_remote_server.config.reader import read_settings
 from airflow_remote_server.config.settings import SettingsError
 from airflow_remote_server.errors import ApiError, BadArguments, InternalError
 from airflow_remote_server.execution.fingerprint import current_fingerprint
-from airflow_remote_server.http import envelope
 from airflow_remote_server.http.connection import CONNECTION, find_connection
 from airflow_remote_server.http.cors import Cors
 from airflow_remote_server.http.csrf import SAFE_METHODS, refuse_forgery
@@ -27,6 +27,7 @@ from airflow_remote_server.http.limits import RequestSlots, check_headers
 from airflow_remote_server.http.missing_route import no_route
 from airflow_remote_server.http.planning import Planner
 from airflow_remote_server.http.resources.audit import AuditRoutes
+from airflow_remote_server.http.resources.batch import BatchRoutes
 from airflow_remote_server.http.resources.commands import CommandRoutes
 from airflow_remote_server.http.resources.jobs import JobRoutes
 from airflow_remote_server.http.resources.server import ServerRoutes
@@ -108,6 +109,7 @@ class Api:
             **WhoAmIRoutes(planner).handlers,
             **AuditRoutes(audit).handlers,
             **CommandRoutes(planner, dispatcher, settings).handlers,
+            **BatchRoutes(planner, dispatcher, settings).handlers,
             **JobRoutes(self.jobs, waiting, settings).handlers,
         }
         self.map = Map([rule.empty() for rule in ROUTES], strict_slashes=False, merge_slashes=False)

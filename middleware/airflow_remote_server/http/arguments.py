@@ -153,8 +153,18 @@ def _parse_json(data: bytes) -> RequestArguments:
         raise BadArguments(f"the body is not valid JSON: {error}") from None
     if not isinstance(document, dict):
         raise BadArguments("the JSON body must be an object of arguments")
+    return from_object(document, "the JSON body")
+
+
+def from_object(document: dict[str, Any], where: str) -> RequestArguments:
+    """Return the arguments in a JSON object.
+
+    :param document: the object
+    :param where: what it is, for messages
+    :raises TooLarge: if there are too many
+    """
     if len(document) > MAX_FIELDS:
-        raise TooLarge(f"the JSON body has {TOO_MANY}")
+        raise TooLarge(f"{where} has {TOO_MANY}")
     return _collect((name, value) for name, value in document.items() if value is not None)
 
 

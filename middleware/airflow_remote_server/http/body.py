@@ -30,6 +30,17 @@ def read_body(request: Request, limit: int, timeout: float = DEFAULT_TIMEOUT) ->
     :param request: the request
     :param limit: the maximum number of bytes
     :param timeout: seconds in which the body must arrive
+    :raises ApiError: see ``read_blocks``
+    """
+    return b"".join(read_blocks(request, limit, timeout))
+
+
+def read_blocks(request: Request, limit: int, timeout: float = DEFAULT_TIMEOUT) -> Iterator[bytes]:
+    """Read the whole body of a request, and yield each part as it arrives. The body is valid at the end only.
+
+    :param request: the request
+    :param limit: the maximum number of bytes
+    :param timeout: seconds in which the body must arrive
     :raises BadArguments: if the client sent less than it announced, or invalid chunks
     :raises TooLarge: if the body exceeds the limit
     :raises TooSlow: if the body does not arrive in time
@@ -38,7 +49,7 @@ def read_body(request: Request, limit: int, timeout: float = DEFAULT_TIMEOUT) ->
     length = request.content_length
     chunked = bool(request.environ.get("wsgi.input_terminated")) and length is None
     if length is None and not chunked:
-        return b""
+        return
     coding = request.headers.get("Content-Encoding", "").strip().lower()
     if coding not in ("", "identity") and length != 0:
         # A small compressed body can become a very large one.
@@ -51,31 +62,32 @@ def read_body(request: Request, limit: int, timeout: float = DEFAULT_TIMEOUT) ->
         raise too_large
     deadline = time.monotonic() + timeout
     too_slow = TooSlow(f"the body did not arrive within {timeout:g} s")
+    size, most = 0, limit + 1 if length is None else length
+    with _shutdown_after(request, timeout):
+        while block := _read_block(request, min(most - size, BLOCK), deadline, too_slow):
+            size += len(block)
+            if size > limit:
+                raise too_large
+            yield block
+    if length is not None and size < length:
+        if time.monotonic() > deadline:
+            raise too_slow
+        raise BadArguments(f"the body is incomplete: {size} of {length} bytes arrived")
+
+
+def _read_block(request: Request, size: int, deadline: float, too_slow: TooSlow) -> bytes:
+    """Return the next bytes of a body; b"" at its end."""
+    if not size:
+        return b""
     try:
-        with _shutdown_after(request, timeout):
-            data = _read(request, limit + 1 if length is None else length, deadline, too_slow)
-    except TooSlow:
-        raise
+        block: bytes = request.environ["wsgi.input"].read(size)
     except Exception:  # noqa: BLE001 - each server raises exceptions of its own for invalid chunks
         if time.monotonic() > deadline:
             raise too_slow from None
         raise BadArguments("the body cannot be read: it is incomplete or its chunks are invalid") from None
-    if len(data) > limit:
-        raise too_large
-    if length is not None and len(data) < length:
-        if time.monotonic() > deadline:
-            raise too_slow
-        raise BadArguments(f"the body is incomplete: {len(data)} of {length} bytes arrived")
-    return data
-
-
-def _read(request: Request, size: int, deadline: float, too_slow: TooSlow) -> bytes:
-    stream, data = request.environ["wsgi.input"], bytearray()
-    while len(data) < size and (block := stream.read(min(size - len(data), BLOCK))):
-        data += block
-        if time.monotonic() > deadline:
-            raise too_slow
-    return bytes(data)
+    if block and time.monotonic() > deadline:
+        raise too_slow
+    return block
 
 
 @contextmanager

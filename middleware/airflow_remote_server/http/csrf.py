@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from airflow_remote_server.auth.authenticator import SETUP_HINT, TOKEN_HEADER
 from airflow_remote_server.errors import Refused
+from airflow_remote_server.http.preferences import EVENTS
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Request
@@ -41,5 +42,5 @@ def refuse_forgery(context: RequestContext) -> None:
 def _proves_intent(request: Request) -> bool:
     if request.method in SAFE_METHODS:
         return False
-    is_json = request.mimetype == "application/json" or request.mimetype.endswith("+json")
+    is_json = request.mimetype in ("application/json", EVENTS) or request.mimetype.endswith("+json")
     return is_json or any(header in request.environ for header in CUSTOM_HEADERS)

@@ -8,8 +8,9 @@ from contextlib import ExitStack, nullcontext
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from airflow_remote_server import envelope
 from airflow_remote_server.errors import ApiError
-from airflow_remote_server.http import envelope, job_documents, preferences, streaming
+from airflow_remote_server.http import job_documents, preferences, streaming
 from airflow_remote_server.http.connection import is_sync
 from airflow_remote_server.http.csrf import refuse_forgery
 from airflow_remote_server.http.replies import make_reply

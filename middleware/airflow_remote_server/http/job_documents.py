@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow_remote_server.deploy import requests
+from airflow_remote_server.execution.batch_progress import BatchProgress
 from airflow_remote_server.util.file_names import shown_name
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def full(job: Job, root: str) -> dict[str, Any]:
         **brief(job, root),
         "name": job.name,
         "airflow_cmd": job.command,
-        "arguments": json.loads(job.arguments),
+        "arguments": arguments_of(job),
         "principal": job.principal,
         "peer": job.peer,
         "node": job.node.partition("@")[2],
@@ -58,12 +59,16 @@ def detailed(jobs: JobService, job: Job, root: str) -> dict[str, Any]:
     :param root: the path of the API's prefix
     """
     document = full(job, root)
+    spool = jobs.spools.spool_of(job)
+    summary = BatchProgress(spool).summary(job.state.final)
+    if summary is not None:
+        document["result"] = summary
     if job.state.final:
         error = jobs.results.failure_of(job)
         document["http_response_code"] = 200 if error is None else error.status
         document["error"] = None if error is None else {"type": error.kind, "message": error.message}
         document["warning"] = jobs.results.warning_of(job) or None if error is None else None
-        document.update(requests.read_answer(jobs.spools.spool_of(job), job.name))
+        document.update(requests.read_answer(spool, job.name))
     return {**document, "files": files(jobs, job, root)}
 
 
@@ -80,6 +85,12 @@ def files(jobs: JobService, job: Job, root: str) -> list[dict[str, Any]]:
     return [
         {"name": name, "size": size, "url": f"{url(job, root)}/files/{quote(name)}"} for name, size in entries
     ]
+
+
+def arguments_of(job: Job) -> dict[str, Any]:
+    """Return the arguments of a job, secrets masked."""
+    arguments: dict[str, Any] = json.loads(job.arguments)
+    return arguments
 
 
 def url(job: Job, root: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import importlib.util
 import json
 import re
@@ -14,7 +12,7 @@ from airflow_remote_server.auth.authenticator import SETUP_HINT
 from airflow_remote_server.auth.permissions import UNRESTRICTED
 from airflow_remote_server.catalog.aliases import successor_of
 from airflow_remote_server.catalog.argv import build_audit_argv, mask_values
-from airflow_remote_server.catalog.classic import classic_endpoints
+from airflow_remote_server.catalog.classic import classic_endpoints, classic_names
 from airflow_remote_server.catalog.live import CatalogLoader
 from airflow_remote_server.catalog.policy import Policy
 from airflow_remote_server.catalog.secret_values import file_secrets, secret_values
@@ -25,6 +23,7 @@ from airflow_remote_server.errors import NotFound, NotInThisAirflow, Refused
 from airflow_remote_server.execution.spool import Command
 from airflow_remote_server.http.handlers import EndpointHandler, ValidatedRequest, make_handlers
 from airflow_remote_server.http.permitted_catalog import PermittedCatalogs
+from airflow_remote_server.http.request_digest import digest
 from airflow_remote_server.integrations.core_commands import is_core_command
 from airflow_remote_server.jobs.models import JobRequest
 from airflow_remote_server.jobs.store import DuplicateKey
@@ -34,10 +33,9 @@ from airflow_remote_server.util.masking import MASK, mask_urls, redact_text
 from airflow_remote_server.util.suggestions import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from airflow_remote_server.auth.authenticator import Principal
     from airflow_remote_server.auth.permissions import Permissions
+    from airflow_remote_server.catalog.argv import Values
     from airflow_remote_server.catalog.source import CommandSource
     from airflow_remote_server.catalog.spec import Endpoint, RequestArguments
     from airflow_remote_server.config.settings import Settings
@@ -117,6 +115,17 @@ class Planner:
                 hint = f"; for a command of this Airflow, use '/api/v1.0/commands/{path}'"
             raise NotFound(f"no such endpoint: {name[:80]!r}{hint}")
         return endpoint
+
+    def find_command(self, name: str, permissions: Permissions) -> Endpoint:
+        """Return the endpoint of a command by its name in the installed Airflow, or by that of a classic one.
+
+        :param name: its words after ``airflow``, or the name or an alias of a classic endpoint
+        :param permissions: the permissions of the principal
+        :raises ApiError: if there is no such command; the message names a similar one
+        """
+        catalog = self.live.for_permissions(permissions)
+        classic = None if name in catalog.endpoints else self._names.get(name)
+        return catalog.find(name) if classic is None else classic
 
     def visible_arguments(self, endpoint: Endpoint, arguments: RequestArguments) -> dict[str, Any]:
         """Return the arguments of a rejected request that are known not to be secret.
@@ -214,26 +223,41 @@ class Planner:
             return duplicate.job, None
         try:
             folder = self.jobs.spools.spool_of(job).path
-            secrets = self._secrets_of(request)
+            secrets = self.secrets_of(request)
             uploads = save_uploads(request.uploads, folder)
             downloads = prepare_downloads(variant, request.values, folder)
-            values = {**request.values, **uploads, **downloads}
+            values: Values = {**request.values, **uploads, **downloads}
             argv = plan.handler.argv(request, values)
         except OSError as error:
             self.jobs.discard(job)
             raise self.jobs.spools.unwritable(error) from error
-        command = Command(
+        command = self.command_of(plan, argv, values, principal, secrets)
+        return job, self.jobs.start(job, command)
+
+    def command_of(
+        self, plan: Plan, argv: list[str], values: Values, principal: Principal, secrets: tuple[str, ...] = ()
+    ) -> Command:
+        """Return the command of a plan.
+
+        :param plan: a plan from ``plan``
+        :param argv: the arguments of its program
+        :param values: the values that they were made of
+        :param principal: the client
+        :param secrets: to be masked in all that the command prints
+        """
+        variant = plan.request.variant
+        visible = mask_values(variant, values, self.settings.sensitive_names)
+        return Command(
             variant.program,
             tuple(argv),
             plan.title,
             variant.service,
-            tuple(build_audit_argv(variant, mask_values(variant, values, self.settings.sensitive_names))),
+            tuple(build_audit_argv(variant, visible)),
             principal.name,
             secrets,
-            request.preview,
+            plan.request.preview,
             reusable=self._is_reusable(plan, argv, secrets),
         )
-        return job, self.jobs.start(job, command)
 
     def _is_reusable(self, plan: Plan, argv: list[str], secrets: tuple[str, ...]) -> bool:
         """Return whether a command may run in a process that runs other commands.
@@ -247,7 +271,7 @@ class Planner:
             return False
         return request.variant.program == "airflow" and is_core_command(argv)
 
-    def _secrets_of(self, request: ValidatedRequest) -> tuple[str, ...]:
+    def secrets_of(self, request: ValidatedRequest) -> tuple[str, ...]:
         """Return the secret values in a request that are long enough to be masked."""
         names = self.settings.sensitive_names
         secrets = secret_values(request.variant, request.values, names)
@@ -271,31 +295,3 @@ class Planner:
             raise NotInThisAirflow(f"`{command}` needs the provider: pip install {endpoint.provider}")
         if CELERY in self.without:
             raise NotInThisAirflow(f"`{command}` needs a Celery executor ([core] executor)")
-
-
-def classic_names(endpoints: Iterable[Endpoint]) -> dict[str, tuple[str, ...]]:
-    """Return the names of the classic endpoints that run a command, by the command's words.
-
-    :param endpoints: the classic endpoints
-    """
-    names: dict[str, tuple[str, ...]] = {}
-    for endpoint in endpoints:
-        for command in dict.fromkeys(" ".join(variant.command) for variant in endpoint.variants):
-            names[command] = (*names.get(command, ()), endpoint.name, *endpoint.aliases)
-    return names
-
-
-def digest(request: ValidatedRequest, key: bytes) -> str:
-    """Return a digest that is the same for equal requests.
-
-    It is keyed because it is stored, and the values may be secret.
-
-    :param request: the request
-    :param key: the secret key of the principal
-    """
-    content: list[Any] = [request.endpoint.name, request.variant.name, request.values]
-    for name, upload in sorted(request.uploads.items()):
-        upload_digest = hashlib.sha256(upload.stream.read()).hexdigest()
-        upload.stream.seek(0)
-        content.append([name, upload.filename, upload_digest])
-    return hmac.new(key, json.dumps(content, sort_keys=True).encode(), "sha256").hexdigest()

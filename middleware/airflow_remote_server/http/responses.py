@@ -10,8 +10,8 @@ from urllib.parse import quote
 from werkzeug.utils import send_file
 from werkzeug.wrappers import Response
 
+from airflow_remote_server import envelope
 from airflow_remote_server.auth.authenticator import Principal
-from airflow_remote_server.http import envelope
 from airflow_remote_server.http.connection import CONNECTION
 from airflow_remote_server.jobs.audit.entry import AuditNotes
 

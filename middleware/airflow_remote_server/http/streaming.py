@@ -144,6 +144,35 @@ def stream_events(
     yield _event("finished", envelope=envelope(jobs.refresh(job)))
 
 
+def stream_lines(
+    jobs: JobService, job: Job, turn: Turn, envelope: Callable[[Job], dict[str, Any]]
+) -> Iterator[bytes]:
+    """Yield the complete lines that a job prints, and last the envelope of the job itself as one more line.
+
+    In between, a space shows that the job goes on: JSON ignores it in front of the next line.
+
+    :param jobs: the service that runs the job
+    :param job: the job
+    :param turn: how long to follow it
+    :param envelope: returns the envelope of the job, which may still run
+    """
+    held = bytearray()  # the beginning of a line
+    try:
+        for stream, data in OutputFollower(jobs, job, (STDOUT,), turn).follow():
+            end = data.rfind(b"\n") + 1
+            if not stream:
+                yield b" "
+            elif end:
+                yield bytes(held) + data[:end]
+                held = bytearray(data[end:])
+            else:
+                held += data
+    except Unfinished:
+        pass
+    line = json.dumps(envelope(jobs.refresh(job)), ensure_ascii=False)
+    yield line.encode("utf-8", "backslashreplace") + b"\n"
+
+
 def _event(name: str, **fields: Any) -> bytes:
     line = json.dumps({"event": name, **fields}, ensure_ascii=False)
     return line.encode("utf-8", "backslashreplace") + b"\n"

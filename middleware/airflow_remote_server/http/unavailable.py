@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_remote_server import envelope
 from airflow_remote_server.errors import Unavailable
-from airflow_remote_server.http import envelope
 from airflow_remote_server.http.body import DEFAULT_TIMEOUT
 from airflow_remote_server.http.responses import json_response
 

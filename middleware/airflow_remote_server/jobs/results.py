@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_remote_server.catalog.spec import AS_JSON
 from airflow_remote_server.errors import CommandFailed
+from airflow_remote_server.execution import results
+from airflow_remote_server.execution.batch_progress import BatchProgress
 from airflow_remote_server.execution.failures import classify
-from airflow_remote_server.execution.messages import last_paragraph
 from airflow_remote_server.execution.outcome import Outcome
 from airflow_remote_server.execution.spool import CLAIMED, EXIT, PROCESS, RESULT, STDERR, STDOUT
-from airflow_remote_server.integrations import reports
 from airflow_remote_server.jobs.models import JobState
-from airflow_remote_server.util.printed_json import find_document
 
 if TYPE_CHECKING:
     from airflow_remote_server.config.settings import Settings
@@ -45,39 +43,22 @@ class JobResults:
             return None if job.state is JobState.SUCCEEDED else CommandFailed(job.message or job.state.value)
         reason = exit_record.get("reason", "")
         if reason:
-            return CommandFailed(self._interruption(spool, reason))
+            return CommandFailed(_with_progress(spool, self._interruption(spool, reason)))
         outcome = self.outcome_of(job, exit_record)
         if outcome.exit_code == 0:
             return None
-        return classify(outcome, self.output_text(job, STDOUT), self.output_text(job, STDERR))
-
-    def document_of(self, job: Job, stdout: str) -> Any:
-        """Return the JSON document that a job was asked for and has printed; None if there is none.
-
-        :param job: an ended job
-        :param stdout: all that it has printed
-        """
-        return find_document(stdout) if prints_json(job) else None
+        error = classify(outcome, self.output_text(job, STDOUT), self.output_text(job, STDERR))
+        if outcome.exit_code < 0:  # a batch that a signal ended could not tell how far it was
+            return type(error)(_with_progress(spool, error.message))
+        return error
 
     def warning_of(self, job: Job) -> str:
         """Return the problem of a successful job that its exit code does not show; "" if there is none.
 
         :param job: an ended job that succeeded
         """
-        stdout = self.output_text(job, STDOUT)
-        warnings = [
-            self.outcome_of(job).message,
-            reports.warning_of(job.command, stdout, self.output_text(job, STDERR)),
-        ]
-        if (
-            prints_json(job)
-            and stdout.strip()
-            and self.document_of(job, stdout) is None
-            and not any(warnings)
-        ):
-            # Exit code 0, yet there is nothing to show.
-            warnings.append(f"the command printed no JSON, but: {last_paragraph(stdout)}")
-        return "; ".join(filter(None, warnings))
+        stdout, stderr = self.output_text(job, STDOUT), self.output_text(job, STDERR)
+        return results.warning_of(job.command, self.outcome_of(job), stdout, stderr)
 
     def _interruption(self, spool: Spool, reason: str) -> str:
         """Return the message for a command that did not end by itself.
@@ -119,9 +100,6 @@ class JobResults:
         return output.decode("utf-8", "replace")
 
 
-def prints_json(job: Job) -> bool:
-    """Return whether a job's command was asked for JSON.
-
-    :param job: a job
-    """
-    return AS_JSON[0] in job.command.partition(" -- ")[0].split(" ")
+def _with_progress(spool: Spool, message: str) -> str:
+    """Return a message about an interrupted job; for a batch, with the commands that have run."""
+    return "; ".join(filter(None, (message, BatchProgress(spool).describe_interruption())))

@@ -83,3 +83,16 @@ def prepare_downloads(variant: Variant, values: Values, spool_dir: Path) -> dict
     if paths:
         (spool_dir / FILES).mkdir(0o700)
     return paths
+
+
+def writes_files(variant: Variant, values: Values) -> bool:
+    """Return whether a command writes files for the user.
+
+    :param variant: the command
+    :param values: its argument values
+    """
+    return any(
+        argument.kind is Kind.FOLDER
+        or (argument.kind is Kind.DOWNLOAD and values.get(argument.name) not in (None, STDOUT_NAME))
+        for argument in variant.arguments
+    )

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server._version import __version__
 from airflow_remote_server.http.openapi.audit import PATHS as AUDIT
+from airflow_remote_server.http.openapi.batch import PATHS as BATCH
+from airflow_remote_server.http.openapi.batch import SCHEMAS as BATCH_SCHEMAS
 from airflow_remote_server.http.openapi.commands import classic_path, command_path, legacy_path
 from airflow_remote_server.http.openapi.jobs import PATHS as JOBS
 from airflow_remote_server.http.openapi.schemas import COMPONENTS
@@ -63,7 +65,7 @@ class OpenApi:
         """
         commands = [catalog.endpoints[name] for name in catalog.runnable]
         paths = {
-            **{f"{API}{path}": item for path, item in {**SERVER, **AUDIT, **JOBS}.items()},
+            **{f"{API}{path}": item for path, item in {**SERVER, **AUDIT, **JOBS, **BATCH}.items()},
             **{f"{API}/{endpoint.name}": classic_path(endpoint) for endpoint in self._classic},
             "/api": legacy_path(self._classic),
             **{
@@ -92,5 +94,5 @@ class OpenApi:
                 ),
             ],
             "paths": paths,
-            "components": COMPONENTS,
+            "components": {**COMPONENTS, "schemas": {**COMPONENTS["schemas"], **BATCH_SCHEMAS}},
         }

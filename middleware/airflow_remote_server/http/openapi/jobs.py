@@ -117,6 +117,12 @@ PATHS: dict[str, Schema] = {
         [JOB_ID, _STREAM, _OFFSET, _WAIT],
         responses(_200=_OUTPUT, _404="Missing", _409="Conflict"),
     ),
+    "/jobs/{job_id}/commands": _get(
+        "batch_commands",
+        "List the commands of a batch, and the state of each",
+        [JOB_ID],
+        responses(_200=response("The commands", ref("BatchCommands")), _404="Missing", _409="Conflict"),
+    ),
     "/jobs/{job_id}/files/{name}": _get(
         "file",
         "Download a file that a job has written",

@@ -74,7 +74,13 @@ ANYTHING: list[Schema] = [
 ]
 """Any JSON value that a command prints. Not every client generator accepts a schema without a type."""
 HTTP_DATE: Schema = {"type": "string", "examples": ["Tue, 29 Nov 2016 14:22:26 GMT"]}
-ERROR = record("The failure", "type message", type=STRING, message=STRING)
+ERROR = record(
+    "The failure",
+    "type message",
+    type=STRING,
+    message=STRING,
+    problems=array(record("Why a command of a batch cannot run", "index type message", index=COUNT)),
+)
 STREAM: Schema = {"type": "string", "enum": ["stdout", "stderr"]}
 STATE: Schema = {"type": "string", "enum": [state.value for state in JobState]}
 WORD: Schema = {"type": "string", "enum": ["OK", "ERROR"]}
@@ -145,6 +151,7 @@ SCHEMAS: dict[str, Schema] = {
         error={"anyOf": [ERROR, {"type": "null"}]},
         warning={"type": ["string", "null"]},
         files=FILES,
+        result={"type": ["object", "array", "null"], "description": "For a batch, a `BatchResult`"},
     ),
     "Jobs": record(
         "A page of the list of jobs",

@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 
 from airflow_remote_server.errors import ApiError, BadArguments, MethodNotAllowed
 from airflow_remote_server.http import arguments
+from airflow_remote_server.http.batch_planning import NAME as BATCH
 from airflow_remote_server.http.responses import json_response, revalidated
 
 if TYPE_CHECKING:
@@ -76,7 +77,11 @@ class CommandRoutes:
         """Serve ``GET|POST /api/v1.0/NAME``.
 
         :raises NotFound: if there is no such endpoint
+        :raises MethodNotAllowed: for the path of batches, which has a route of its own for POST
         """
+        if name == BATCH:
+            method = context.request.method
+            raise MethodNotAllowed(f"method {method} is not allowed; use POST", {"Allow": "OPTIONS, POST"})
         return self._run(context, self.planner.find(name))
 
     def run_legacy(self, context: RequestContext) -> Response:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow_remote_server.auth.permissions import refused_by
 from airflow_remote_server.errors import BadArguments, NotFound
+from airflow_remote_server.execution.batch_progress import BatchProgress
 from airflow_remote_server.execution.spool import FILES, STDERR, STDOUT
 from airflow_remote_server.http import arguments, job_documents, preferences
 from airflow_remote_server.http.parameters import Parameters
@@ -50,6 +51,7 @@ class JobRoutes:
             "jobs": self.list_jobs,
             "job": self.show,
             "output": self.read_output,
+            "batch_commands": self.list_commands,
             "file": self.download,
             "stop": self.stop,
             "delete": self.delete,
@@ -81,6 +83,19 @@ class JobRoutes:
         """
         job = self.get(context, job_id)
         return json_response(job_documents.detailed(self.jobs, job, context.root), 200)
+
+    def list_commands(self, context: RequestContext, job_id: str) -> Response:
+        """Serve ``GET /api/v1.0/jobs/ID/commands``: the commands of a batch, and the state of each.
+
+        :raises NotFound: if there is no such job, or it is no batch
+        :raises Conflict: if another machine has the job's spool
+        """
+        job = self.get(context, job_id)
+        self.jobs.spools.require_local(job)
+        commands = [*BatchProgress(self.jobs.spools.spool_of(job)).commands(job.state.final)]
+        if not commands:
+            raise NotFound(f"job {job.id} is not a batch: it has no commands")
+        return json_response({"commands": commands}, 200)
 
     def read_output(self, context: RequestContext, job_id: str) -> Response:
         """Serve ``GET /api/v1.0/jobs/ID/output``.

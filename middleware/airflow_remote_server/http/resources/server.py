@@ -60,7 +60,7 @@ class ServerRoutes:
         links = {
             rule.endpoint: f"{context.root}{rule.rule}"
             for rule in ROUTES
-            if "<" not in rule.rule and "GET" in (rule.methods or ()) and rule.endpoint != "index"
+            if "<" not in rule.rule and rule.endpoint != "index"
         }
         release = ".".join(map(str, self.airflow_release))
         return json_response({"version": __version__, "airflow": release, "links": links, "docs": DOCS}, 200)

@@ -16,9 +16,8 @@ Added since 2016: ``http_response_code``, ``exit_code``, ``stdout``, ``stderr``,
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
-
-from werkzeug.http import http_date
 
 from airflow_remote_server.errors import AuthenticationFailed
 
@@ -26,6 +25,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_remote_server.errors import ApiError
+
+
+def http_date(moment: datetime) -> str:
+    """Return a time in UTC as an HTTP date.
+
+    :param moment: the time
+    """
+    return format_datetime(moment, usegmt=True)
 
 
 def now() -> datetime:

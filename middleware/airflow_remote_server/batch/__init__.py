@@ -1,0 +1,1 @@
+"""Batches: many commands that one job runs."""
