@@ -5,25 +5,25 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import and_, bindparam, delete, func, not_, or_, select
+from sqlalchemy import and_, delete, func, not_, or_, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from airflow_remote_server.errors import Unavailable
 from airflow_remote_server.jobs.engine import file_identity, first_line, is_transient, make_engine
 from airflow_remote_server.jobs.listing import Listing
 from airflow_remote_server.jobs.migrations import migrate
-from airflow_remote_server.jobs.models import ACTIVE, id_prefix
+from airflow_remote_server.jobs.models import id_prefix
 from airflow_remote_server.jobs.rows import JOBS, LONGEST_LISTED, is_of_node, job_of, row_of, truncate
 from airflow_remote_server.jobs.sql import matches_command
+from airflow_remote_server.jobs.statements import INSERT, count_active, record_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from sqlalchemy.engine import URL, Connection, Engine
-    from sqlalchemy.sql import ColumnElement, Select
+    from sqlalchemy.sql import ColumnElement
 
     from airflow_remote_server.jobs.models import Job, JobState
 
@@ -37,15 +37,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 
 MISSING_SECONDS = 12.0
 """How long tables may be missing before they are created again; shorter than ``RETRY_SECONDS``."""
-
-RESULT_COLUMNS = ("state", "started", "ended", "exit_code", "message", "stdout_bytes", "stderr_bytes", "pid")
-"""The columns that change when a job ends."""
-
-ACTIVE_NAMES = [state.value for state in ACTIVE]
-
-# Building a statement takes longer than executing it.
-INSERT = JOBS.insert()
-RECORD_END = JOBS.update().where(JOBS.c.id == bindparam("job_id"), JOBS.c.state.in_(ACTIVE_NAMES))
 
 T = TypeVar("T")
 
@@ -299,26 +290,3 @@ class JobStore:
             return sorted({row[0] for query in queries for row in connection.execute(query)})
 
         return self.run_transaction(collect)
-
-
-@lru_cache
-def count_active(node: str) -> tuple[Select[Any], Select[Any]]:
-    """Return the statements that count the active commands of a node: all, and those of an ``owner``.
-
-    :param node: the node
-    """
-    active = and_(JOBS.c.state.in_(ACTIVE_NAMES), is_of_node(node), JOBS.c.kind == "command")
-    count = select(func.count()).select_from(JOBS).where(active)
-    return count, count.where(JOBS.c.principal == bindparam("owner"))
-
-
-def record_end(connection: Connection, job: Job) -> bool:
-    """Record how a job ended, unless that is recorded already.
-
-    :param connection: the connection of a transaction
-    :param job: the job in its final state
-    :returns: whether it was not recorded before
-    """
-    row = row_of(job)
-    values = {name: row[name] for name in RESULT_COLUMNS}
-    return bool(connection.execute(RECORD_END, {"job_id": job.id, **values}).rowcount)

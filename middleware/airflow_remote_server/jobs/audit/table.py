@@ -14,7 +14,7 @@ from airflow_remote_server.jobs.listing import Listing
 from airflow_remote_server.jobs.models import ACTIVE, JobState
 from airflow_remote_server.jobs.rows import JOBS
 from airflow_remote_server.jobs.sql import matches_command, storable
-from airflow_remote_server.jobs.store import record_end
+from airflow_remote_server.jobs.statements import record_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
