@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 20.0
-"""How long a worker waits for a further command."""
+"""How long a worker waits for a further command, and how long it may examine itself after one."""
 
 
 class WorkerPool:
@@ -37,6 +37,7 @@ class WorkerPool:
         self._report_end = report_end
         self._workers: dict[int, CommandWorker] = {}
         self._idle: list[CommandWorker] = []
+        self._examined: list[CommandWorker] = []
         self.fresh: CommandWorker | None = None
         self._state: InheritedState | None = None
         self._module_count = 0
@@ -83,23 +84,21 @@ class WorkerPool:
             self._drop(worker)
             return
         for message, code in messages:
+            worker.idle_since = time.monotonic()
             if message == ENDED:
                 if not self._report_end(worker.pid, code):
                     self.dismiss(worker)  # it was told to stop, so the signal may still arrive
                     return
+                self._examined.append(worker)
             elif len(self._idle) < self._most:
-                worker.idle_since = time.monotonic()
+                self._examined.remove(worker)
                 self._idle.append(worker)
             else:
                 self.dismiss(worker)
 
     def _drop(self, worker: CommandWorker) -> None:
         """Forget a worker that has closed its connection: it runs its last command, or exits."""
-        self._supervisor.unwatch(worker)
-        if worker is self.fresh:
-            self.fresh = None
-        if worker in self._idle:
-            self._idle.remove(worker)
+        self._leave(worker)
         if worker.pid not in self._supervisor.running:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(worker.pid, os.WNOHANG)  # the supervisor reaps it if it has not ended yet
@@ -115,13 +114,18 @@ class WorkerPool:
 
         :param worker: a worker without a command
         """
-        self._supervisor.unwatch(worker)
+        self._leave(worker)
         self._workers.pop(worker.pid, None)
-        if worker in self._idle:
-            self._idle.remove(worker)
+        worker.dismiss()
+
+    def _leave(self, worker: CommandWorker) -> None:
+        """Stop watching a worker, which gets no further command."""
+        self._supervisor.unwatch(worker)
         if worker is self.fresh:
             self.fresh = None
-        worker.dismiss()
+        for workers in (self._idle, self._examined):
+            if worker in workers:
+                workers.remove(worker)
 
     def dismiss_waiting(self) -> None:
         """End all workers that wait for a command."""
@@ -134,7 +138,7 @@ class WorkerPool:
         self.dismiss_waiting()
 
     def trim(self) -> None:
-        """End workers that have waited long for a further command."""
-        for worker in list(self._idle):
+        """End workers that have waited long for a further command, or do not finish to examine themselves."""
+        for worker in (*self._idle, *self._examined):
             if time.monotonic() >= worker.idle_since + IDLE_SECONDS:
                 self.dismiss(worker)
