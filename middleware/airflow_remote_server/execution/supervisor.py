@@ -234,18 +234,24 @@ class Supervisor:
         self._finish_drained()
 
     def _finish_drained(self) -> None:
-        """Record the end of commands whose output is complete."""
+        """Record the end of commands whose output is complete, and whose killed processes have ended."""
+        unfinished = self.tree.unfinished and not self._runs_service
         for process in list(self.draining):
-            if process.is_drained():
+            if process.is_drained() and (not unfinished or time.monotonic() >= process.drained_by):
                 self.draining.remove(process)
                 self._finish(process, process.exit_code)
 
     def _kill_orphans(self) -> None:
         """Kill children that are not commands; only reap them while a service runs, which may need them."""
-        if any(process.service and not process.ticks for process in self.running.values()):
+        if self._runs_service:
             self.tree.reap(self.command_pids)
         else:
             self.tree.kill_all(self.command_pids)
+
+    @property
+    def _runs_service(self) -> bool:
+        """Return whether a service runs that is a child."""
+        return any(process.service and not process.ticks for process in self.running.values())
 
     def _finish_adopted(self, process: SupervisedProcess) -> None:
         """Record the end of a command that is not a child, and kill the processes that it left behind."""
