@@ -30,10 +30,15 @@ sys.exit(status)
 
 
 def imported_modules(*argv: str, **variables: str) -> set[str]:
-    """Run the program, and return the top-level modules that it has imported."""
+    """Run the program, and return the top-level modules that it has imported.
+
+    Its coverage is not measured, since this imports modules as well.
+    """
+    variables = environment(**variables)
+    variables.pop("COVERAGE_PROCESS_CONFIG", None)
     process = subprocess.run(
         [sys.executable, "-c", PRINT_IMPORTED_MODULES, *argv],
-        env=environment(**variables),
+        env=variables,
         capture_output=True,
         text=True,
         check=True,
