@@ -69,7 +69,10 @@ class RestApiAsgiMiddleware:
             nonlocal deadline
             loop = asyncio.get_running_loop()
             deadline = deadline or loop.time() + self.api.get().body_timeout
-            message = await asyncio.wait_for(receive(), max(0.0, deadline - loop.time()))
+            try:
+                message = await asyncio.wait_for(receive(), max(0.0, deadline - loop.time()))
+            except asyncio.TimeoutError:  # another class before Python 3.11
+                raise TimeoutError from None
             if message["type"] != "http.request":
                 raise ConnectionError("the connection ended before the body did")
             return message

@@ -81,6 +81,8 @@ def _read_block(request: Request, size: int, deadline: float, too_slow: TooSlow)
         return b""
     try:
         block: bytes = request.environ["wsgi.input"].read(size)
+    except TimeoutError:  # from ``asgi``, which may be slightly ahead of this deadline
+        raise too_slow from None
     except Exception:  # noqa: BLE001 - each server raises exceptions of its own for invalid chunks
         if time.monotonic() > deadline:
             raise too_slow from None

@@ -153,7 +153,9 @@ class CommandDispatcher:
                 headers.pop("Preference-Applied", None)
             # A text that is cut short would look like a broken connection, so it is sent as a whole.
             if not streams or (text and turn.shortened):
-                job = self.jobs.wait(job, line, turn.seconds, turn.is_over, record=streams)
+                # A client that does not wait gets 202 for every new command, however fast that is.
+                if turn.seconds > 0 or line is None:
+                    job = self.jobs.wait(job, line, turn.seconds, turn.is_over, record=streams)
                 context.notes.unrecorded = job if job.state.final else None
                 if not streams or not job.state.final:
                     return envelope_response(context, reply_to(job), headers)

@@ -159,6 +159,14 @@ def test_slow_body_times_out(make_client: Any, chunked: bool) -> None:
     assert (response.status_code, response.json["output"]) == (408, "the body did not arrive within 0.3 s")
 
 
+def test_time_limit_of_the_web_server_counts_even_if_it_is_a_little_ahead(make_client: Any) -> None:
+    class TimedOut(io.BytesIO):
+        def read(self, _: int | None = -1, /) -> bytes:
+            raise TimeoutError
+
+    assert post(make_client(), TimedOut(), 100).status_code == 408
+
+
 def test_oversized_headers_are_rejected(make_client: Any) -> None:
     response = make_client().get(f"{API}/version", headers={**AUTH, "X-Long": "x" * 70_000})
     assert response.status_code == 431

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from probe_dag import MakeProbe
     from remote import Remote
 
 LOGGER = "airflow_remote_server.audit"
@@ -40,6 +41,7 @@ def lines(caplog: pytest.LogCaptureFixture, job_id: str) -> list[dict[str, Any]]
 def test_end_of_a_job_is_noticed_without_a_request(
     make_remote: Callable[..., Remote],
     shared_state: Path,
+    make_probe: MakeProbe,
     caplog: pytest.LogCaptureFixture,
     dag_id: str | None,
     result: str,
@@ -49,8 +51,13 @@ def test_end_of_a_job_is_noticed_without_a_request(
     caplog.set_level(logging.INFO, LOGGER)
     remote = make_remote(state_dir=shared_state)
     api = remote.client.application.app.api.get()  # type: ignore[attr-defined]  # of LintMiddleware
-    path, query = ("refresh_dag", {"dag_id": dag_id}) if dag_id else ("version", {})
-    job_id = remote(path, query_string=query, PREFER="respond-async").json["job"]["id"]
+    if dag_id is None:
+        probe = make_probe("wait")
+        job_id = remote.start(probe)  # it waits, so that it has not ended before the response
+        probe.release()
+    else:
+        reply = remote("refresh_dag", query_string={"dag_id": dag_id}, PREFER="respond-async")
+        job_id = reply.json["job"]["id"]
     deadline = time.monotonic() + 60
     while api.jobs.store.get(job_id).state in (JobState.QUEUED, JobState.RUNNING):
         assert time.monotonic() < deadline
