@@ -13,7 +13,7 @@ from airflow_remote.api.result import parse_result, require_success, result_of_j
 from airflow_remote.api.tail import Tail
 from airflow_remote.errors import BusyError, GatewayError, NotTheApiError, UnreachableError, UnusableError
 from airflow_remote.http.connection import EVENTS, JSON, Request, Response
-from airflow_remote.http.ndjson import split_lines
+from airflow_remote.http.ndjson import parse_object, split_lines
 from airflow_remote.http.retry import RetryPolicy
 from airflow_remote.models import JOB_ID, Result
 
@@ -159,11 +159,8 @@ def parse_line(url: str, line: bytes) -> Result:
     :param line: a JSON object
     :raises NotTheApiError: if it is not an envelope
     """
-    try:
-        document = json.loads(line)
-    except (ValueError, RecursionError):
-        document = None
-    status = document.get("http_response_code") if isinstance(document, dict) else None
+    document = parse_object(line)
+    status = document.get("http_response_code")
     return parse_result(Response(url, status if isinstance(status, int) else 200, "", document))
 
 

@@ -89,6 +89,18 @@ def split_lines(url: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
             rest = bytearray(tail)
 
 
+def parse_object(line: bytes) -> dict[str, Any]:
+    """Parse one line into a JSON object; return an empty one if it is something else.
+
+    :param line: the line
+    """
+    try:
+        document = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
 def parse_event(url: str, line: bytes) -> Event | None:
     """Parse one line into an event; return None for an unknown type.
 
@@ -96,11 +108,8 @@ def parse_event(url: str, line: bytes) -> Event | None:
     :param line: a JSON object
     :raises NotTheApiError: if it is not an event
     """
-    try:
-        event = json.loads(line)
-    except (ValueError, RecursionError):
-        event = None
-    kind = event.get("event") if isinstance(event, dict) else None
+    event = parse_object(line)
+    kind = event.get("event")
     if kind in ("started", "unfinished") and is_job_document(event.get("job")):
         return (Started if kind == "started" else Unfinished)(event["job"])
     if kind == "output" and event.get("stream") in STREAMS and isinstance(event.get("data"), str):

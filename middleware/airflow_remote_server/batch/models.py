@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server.execution.spool import BATCH, Command
+from airflow_remote_server.util.private_dirs import create_private_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from airflow_remote_server.execution.spool import Spool
-
-PROGRAM = "airflow-remote-batch"
-"""The program that runs a batch."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +77,7 @@ def write_batch(spool: Spool, options: BatchOptions, lines: Iterable[bytes]) -> 
     :param lines: its commands, from ``BatchCommand.to_json``
     :raises OSError: if it cannot be written
     """
-    descriptor = os.open(spool.path / BATCH, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
+    with create_private_file(spool.path / BATCH) as file:
         file.write(json.dumps(asdict(options)).encode() + b"\n")
         file.writelines(lines)
 

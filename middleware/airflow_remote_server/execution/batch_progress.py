@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from airflow_remote_server.util.private_dirs import create_private_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -48,11 +49,11 @@ class BatchProgress:
         :raises OSError: if they cannot be written
         """
         count = 0
-        with _create(self._titles) as file:
+        with create_private_file(self._titles) as file:
             for name, title in titles:
                 file.write(json.dumps([name, title]).encode() + b"\n")
                 count += 1
-        with _create(self._states) as file:
+        with create_private_file(self._states) as file:
             file.write(QUEUED * count)
 
     def note(self, index: int, state: bytes) -> None:
@@ -128,7 +129,3 @@ class BatchProgress:
         )
         failed = f", {summary['failed']} of them failed" if summary["failed"] else ""
         return f"{done} of {summary['commands']} commands have run{failed}{running}"
-
-
-def _create(path: Path) -> Any:
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb")

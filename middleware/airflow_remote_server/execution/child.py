@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server.errors import ApiError
+from airflow_remote_server.execution.spool import BATCH_PROGRAM
 from airflow_remote_server.integrations.confirmation import NOTHING_DONE, QuestionAsked, end_at_question
 from airflow_remote_server.util.installed_code import is_user_code
 
@@ -27,8 +28,8 @@ MODULES = frozenset({"airflow.utils.serve_logs", "airflow.utils.serve_logs.core"
 OPERATIONS = {"airflow-remote-server": "airflow_remote_server.deploy.main"}
 """Our own programs and the module of each, whose ``main`` takes the arguments and returns a warning."""
 
-BATCH = ("airflow-remote-batch", "airflow_remote_server.batch.main")
-"""Our program that runs other commands, and its module. It opens no connection and logs nothing itself."""
+BATCH_MODULE = "airflow_remote_server.batch.main"
+"""The module of our program that runs other commands. It opens no connection and logs nothing itself."""
 
 PACKAGE = str(Path(__file__).parent)
 
@@ -57,14 +58,14 @@ def load_program(
         end_at_question()
     if program in MODULES:
         return lambda: runpy.run_module(program, run_name="__main__", alter_sys=True)
-    if program not in ("airflow", BATCH[0], *OPERATIONS):
+    if program not in ("airflow", BATCH_PROGRAM, *OPERATIONS):
         raise ValueError(f"unknown program {program!r}")
     stdout, sys.stdout = sys.stdout, sys.stderr
     try:
         from airflow.__main__ import main
 
-        if program == BATCH[0]:
-            batch: Callable[[list[str]], str] = importlib.import_module(BATCH[1]).main
+        if program == BATCH_PROGRAM:
+            batch: Callable[[list[str]], str] = importlib.import_module(BATCH_MODULE).main
             return lambda: batch(argv)
 
         from airflow_remote_server.integrations import action_log

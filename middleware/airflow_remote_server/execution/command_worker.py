@@ -34,7 +34,6 @@ class CommandWorker:
     def __init__(self, pid: int, channel: socket.socket) -> None:
         self.pid = pid
         self.channel = channel
-        self.is_fresh = True
         self.idle_since = time.monotonic()
 
     @classmethod

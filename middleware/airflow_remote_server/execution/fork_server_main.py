@@ -41,7 +41,7 @@ def import_airflow(state: Path, fingerprint: str) -> None:
     stdout, sys.stdout = sys.stdout, sys.stderr
     import airflow.__main__  # noqa: F401 - the slow part of every cold command
 
-    from airflow_remote_server.integrations import action_log, triggering_user, watches  # noqa: F401 - as child.py
+    from airflow_remote_server.integrations import action_log, triggering_user, watches  # noqa: F401 - see child
     from airflow_remote_server.integrations.base import call_guarded
     from airflow_remote_server.integrations.installed import installed_integration
     from airflow_remote_server.integrations.preparation import warm_up

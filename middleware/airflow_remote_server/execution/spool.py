@@ -61,6 +61,9 @@ UPLOAD = "upload-"
 FILES = "files"
 STAGE = "stage"
 BATCH = "batch.ndjson"
+BATCH_PROGRAM = "airflow-remote-batch"
+"""Our program that runs the commands of a batch."""
+
 COMMANDS = "commands"
 MAX_FILES = 1000
 """The maximum number of files of a job that the API lists."""
@@ -163,11 +166,6 @@ class Spool:
             return CommandLimits(**self.read(JOB)["limits"])
         except (TypeError, KeyError) as error:
             raise ValueError(f"{self.path / JOB} is missing or damaged") from error
-
-    def is_daemon(self) -> bool:
-        """Return whether the command is a service that Airflow itself puts into the background."""
-        job = self.read(JOB)
-        return isinstance(job, dict) and bool(job.get("daemon"))
 
     def claim(self) -> bool:
         """Claim the command, so that no other process runs it.

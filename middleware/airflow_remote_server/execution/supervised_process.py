@@ -34,7 +34,6 @@ class SupervisedProcess:
     :param pid: process ID; 0 until the process is started
     :param slot: descriptor of the slot that the command occupies; None if it needs none
     :param ticks: start time of an adopted process (``locks.start_ticks``); "" for a child
-    :param daemon: whether Airflow itself puts the command into the background
     :param deadline: when its run time is over, by ``time.monotonic``
     :param reason: why it is being stopped; "" if it is not
     :param kill_at: when SIGTERM is followed by SIGKILL, by ``time.monotonic``
@@ -51,7 +50,6 @@ class SupervisedProcess:
     pid: int = 0
     slot: int | None = None
     ticks: str = ""
-    daemon: bool = False
     deadline: float = float("inf")
     reason: str = ""
     kill_at: float = float("inf")
@@ -66,11 +64,10 @@ class SupervisedProcess:
         """Return whether the command runs until it is stopped."""
         return self.limits.run_seconds is None
 
-    @cached_property
+    @property
     def reusable(self) -> bool:
         """Return whether the command may run in a process that runs other commands."""
-        job = self.spool.read(JOB)
-        return isinstance(job, dict) and bool(job.get("reusable"))
+        return bool(self._job.get("reusable"))
 
     @property
     def over_output_limit(self) -> bool:
@@ -83,10 +80,19 @@ class SupervisedProcess:
         return start_ticks(self.pid) == self.ticks
 
     @cached_property
+    def _job(self) -> dict[str, Any]:
+        job = self.spool.read(JOB)
+        return job if isinstance(job, dict) else {}
+
+    @property
+    def daemon(self) -> bool:
+        """Return whether the command is a service that Airflow itself puts into the background."""
+        return bool(self._job.get("daemon"))
+
+    @property
     def masked(self) -> bool:
         """Return whether an output filter may mask the output (``output_filter``)."""
-        job = self.spool.read(JOB)
-        return isinstance(job, dict) and bool(job.get("masked"))
+        return bool(self._job.get("masked"))
 
     @property
     def filter_pids(self) -> set[int]:

@@ -98,7 +98,7 @@ class Supervisor:
         """
         if spool.has(EXIT) or spool.is_supervised():
             raise ValueError(f"another supervisor has {spool.path}")
-        process = SupervisedProcess(spool, spool.read_limits(), report_end, daemon=spool.is_daemon())
+        process = SupervisedProcess(spool, spool.read_limits(), report_end)
         spool.write(SUPERVISOR, self.identity)
         self.queue.append(process)
 
@@ -114,9 +114,7 @@ class Supervisor:
             self.enqueue(spool)  # the command has no process yet
             return
         pid, ticks = int(record["pid"]), str(record["ticks"])
-        process = SupervisedProcess(
-            spool, spool.read_limits(), ignore_end, pid=pid, ticks=ticks, daemon=spool.is_daemon()
-        )
+        process = SupervisedProcess(spool, spool.read_limits(), ignore_end, pid=pid, ticks=ticks)
         spool.write(SUPERVISOR, self.identity)
         if not process.service:
             process.slot = self.slots.acquire()  # the command keeps running if no slot is free

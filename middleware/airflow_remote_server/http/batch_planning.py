@@ -9,15 +9,15 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_remote_server.batch.models import PROGRAM, BatchCommand, BatchOptions, write_batch
+from airflow_remote_server.batch.models import BatchCommand, BatchOptions, write_batch
 from airflow_remote_server.catalog.spec import Handler
 from airflow_remote_server.errors import ApiError, BadArguments
 from airflow_remote_server.execution.batch_progress import BatchProgress
-from airflow_remote_server.execution.spool import Command
+from airflow_remote_server.execution.spool import BATCH_PROGRAM, Command
 from airflow_remote_server.http.arguments import merge
 from airflow_remote_server.jobs.models import JobRequest
 from airflow_remote_server.jobs.store import DuplicateKey
-from airflow_remote_server.jobs.transfers import writes_files
+from airflow_remote_server.jobs.transfers import download_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,7 +36,6 @@ BUSY_SECONDS, PAUSE_SECONDS = 0.01, 0.001
 
 MAX_NAMED = 10
 """How many problems the message names, and how many kinds of commands the title does."""
-
 
 MAX_PROBLEMS = 1000
 """How many problems are looked for: a name that is close to a wrong one takes a millisecond to find."""
@@ -192,7 +191,7 @@ class BatchPlanner:
         except OSError as error:
             jobs.discard(job)
             raise jobs.spools.unwritable(error) from error
-        return job, jobs.start(job, Command(PROGRAM, (), batch.title, principal=principal.name))
+        return job, jobs.start(job, Command(BATCH_PROGRAM, (), batch.title, principal=principal.name))
 
     def _plan_command(self, item: BatchItem, principal: Principal) -> Plan:
         """Return the plan of a command.
@@ -213,7 +212,7 @@ class BatchPlanner:
             reason = "starts a service"
         elif endpoint.handler is not Handler.COMMAND:
             reason = "is not a command of Airflow"
-        elif request.uploads or writes_files(request.variant, request.values):
+        elif request.uploads or download_paths(request.variant, request.values):
             reason = "sends or writes files"
         if reason:
             raise BadArguments(f"`{item.name}` {reason}, so it needs a request of its own")

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 SERVICE_START_SECONDS = 10.0
 """The maximum time, in seconds, to wait for the process of a service before responding.
 
-Only a busy machine needs more than a fraction of a second."""
+Only a busy machine needs more than a fraction of a second.
+"""
 
 
 class CommandDispatcher:

@@ -33,7 +33,7 @@ COMMON = frozenset(
 )
 """These commands do not parse DAG files in any release."""
 
-AIRFLOW_3 = frozenset(
+AIRFLOW_3 = COMMON | frozenset(
     {
         ("assets", "details"),
         ("assets", "list"),
@@ -44,13 +44,10 @@ AIRFLOW_3 = frozenset(
         ("dags", "state"),
     }
 )
-"""Airflow 3 reads the DAGs of these commands from the database."""
+"""Airflow 3 reads the DAGs of further commands from the database."""
 
 PARSING_OPTIONS = ("--subdir", "--local", "--bundle-name")
 """With these options, a command may parse DAG files."""
-
-WORDS = frozenset({1, 2})
-"""The number of words of a command."""
 
 
 def is_core_command(argv: Sequence[str]) -> bool:
@@ -58,8 +55,8 @@ def is_core_command(argv: Sequence[str]) -> bool:
 
     :param argv: the words after ``airflow``, with the long names of options
     """
-    commands = COMMON if installed_release() < (3, 0) else COMMON | AIRFLOW_3
-    if not any(tuple(argv[:count]) in commands for count in WORDS):
+    commands = COMMON if installed_release() < (3, 0) else AIRFLOW_3
+    if tuple(argv[:1]) not in commands and tuple(argv[:2]) not in commands:
         return False
     options = argv[: argv.index("--")] if "--" in argv else argv
     return not any(word.partition("=")[0] in PARSING_OPTIONS for word in options)

@@ -73,6 +73,18 @@ def prepare_downloads(variant: Variant, values: Values, spool_dir: Path) -> dict
     :returns: the path of each, by argument name
     :raises OSError: if the directory cannot be created
     """
+    paths = download_paths(variant, values)
+    if paths:
+        (spool_dir / FILES).mkdir(0o700)
+    return paths
+
+
+def download_paths(variant: Variant, values: Values) -> dict[str, str]:
+    """Return the relative paths of the files that a command writes for the user, by argument name.
+
+    :param variant: the command
+    :param values: its argument values, with the names that the user chose
+    """
     paths = {}
     for argument in variant.arguments:
         value = values.get(argument.name)
@@ -80,19 +92,4 @@ def prepare_downloads(variant: Variant, values: Values, spool_dir: Path) -> dict
             paths[argument.name] = "."  # even without a value: Airflow's default is a directory of its own
         elif argument.kind is Kind.DOWNLOAD and value not in (None, STDOUT_NAME):
             paths[argument.name] = safe_name(str(value))
-    if paths:
-        (spool_dir / FILES).mkdir(0o700)
     return paths
-
-
-def writes_files(variant: Variant, values: Values) -> bool:
-    """Return whether a command writes files for the user.
-
-    :param variant: the command
-    :param values: its argument values
-    """
-    return any(
-        argument.kind is Kind.FOLDER
-        or (argument.kind is Kind.DOWNLOAD and values.get(argument.name) not in (None, STDOUT_NAME))
-        for argument in variant.arguments
-    )
