@@ -96,8 +96,10 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        """Return whether the command succeeded or was started."""
-        return self.envelope["status"] == "OK" and self.http_status < 300 and not self.exit_code
+        """Return whether the command succeeded or was started, or is a service that was stopped."""
+        was_stopped = self.job is not None and self.job.get("state") == "stopped"  # a service, by a signal
+        success = self.envelope["status"] == "OK" and self.http_status < 300
+        return success and (was_stopped or not self.exit_code)
 
 
 def is_job_document(document: Any) -> bool:

@@ -186,6 +186,7 @@ class FakeJob:
     :param files: the files that it has written, once it has ended
     :param failures: responses to its first requests; None closes the connection
     :param stop_requests: the arguments of the requests to stop it
+    :param stopping: fields of the job in the responses to them
     :param deleted: the ids of deleted jobs
     :param listed_jobs: the jobs of the list, newest first
     """
@@ -199,6 +200,7 @@ class FakeJob:
     files: dict[str, bytes] = field(default_factory=dict)
     failures: list[Response | None] = field(default_factory=list)
     stop_requests: list[Any] = field(default_factory=list)
+    stopping: dict[str, Any] = field(default_factory=dict)
     listed_jobs: list[dict[str, Any]] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
 
@@ -219,7 +221,7 @@ class FakeJob:
             return self._send_output(request.query)
         if request.name == "stop":
             self.stop_requests.append(request.arguments)
-            return json_response(job(), 202)
+            return json_response(job(**self.stopping), 202)
         if self.silent_polls:
             return json_response(job())
         files = {"files": file_entries(self.files)} if self.files else {}

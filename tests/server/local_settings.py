@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 LOITER = """
-import os, time
+import os, signal, subprocess, time
 how = os.environ.pop("LOITER", "")
+if how.startswith("until "):
+    # Like a scheduler: after SIGTERM, it waits for its task. A second SIGTERM would hurry it.
+    received = []
+    signal.signal(signal.SIGTERM, lambda *_: received.append(1))
+    script = "until [ -e '%s' ]; do sleep 0.05; done" % how.removeprefix("until ")
+    task = subprocess.Popen(["/bin/sh", "-c", script])
+    apart = subprocess.Popen(["/bin/sh", "-c", "trap '' TERM; sleep 600"], start_new_session=True)
+    os.write(2, b"%d %d\\n" % (task.pid, apart.pid))
+    while not received:
+        time.sleep(0.01)
+    code = task.wait()
+    os.write(2, b"the task ended with %d after %d SIGTERM\\n" % (code, len(received)))
+    raise SystemExit(0)
 if how.startswith("as a"):
     reading, writing = os.pipe()
     command = os.getpid()

@@ -88,6 +88,13 @@ class Job:
         """Return the error message in one line; "" if there is none."""
         return str(self.document.get("message") or "")
 
+    @property
+    def stopping(self) -> str:
+        """Return how long it may take to end, as a text, while it is being stopped; "" otherwise."""
+        stopping = self.document.get("stopping")
+        message = stopping.get("message") if isinstance(stopping, dict) and not self.ended else None
+        return message if isinstance(message, str) else ""
+
     def refresh(self) -> Job:
         """Fetch the current state from the server, and return this object."""
         with self._open_api() as jobs_api:
@@ -162,7 +169,8 @@ class Job:
     def stop(self, force: bool = False) -> Job:
         """Request a stop without waiting for the end, and return this object.
 
-        :param force: send SIGKILL at once; otherwise SIGTERM, and SIGKILL after a grace period
+        :param force: kill all its processes at once; otherwise send SIGTERM, to a service's own process only,
+            and kill what is left after a grace period: see ``stopping``
         """
         with self._open_api() as jobs_api:
             self.document = jobs_api.stop(self.id, force)

@@ -67,14 +67,15 @@ def result_of_job(job: Mapping[str, Any], stdout: str, stderr: str) -> Result:
     :param stderr: its full standard error
     :raises NotTheApiError: if its ``files`` are invalid
     """
-    succeeded = job["state"] == "succeeded"
+    error, status = job.get("error"), job.get("http_response_code")
+    # A service that was stopped has done what it should.
+    stopped = job["state"] == "stopped" and job.get("kind") == "service" and status == 200 and error is None
+    succeeded = job["state"] == "succeeded" or stopped
     message = job.get("message") or f"the command has {job['state'].replace('_', ' ')}"
-    error = job.get("error")
     if succeeded:
         error = None
     elif not isinstance(error, dict):
         error = {"type": "CommandFailed", "message": message}
-    status = job.get("http_response_code")
     if not isinstance(status, int) or isinstance(status, bool) or (status < 300) != succeeded:
         status = 200 if succeeded else 422
     warning = job.get("warning")

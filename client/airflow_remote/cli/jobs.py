@@ -152,10 +152,11 @@ def download(context: CliContext, job_id: str, folder: str) -> None:
 
 @job.command(
     short_help="Stop a job.",
-    help="Stop a job, and print its state. The job may take a moment to end.",
+    help="Stop a job, and print its state. A command may take a moment to end. A service ends when its "
+    "running tasks have finished, or is killed after the server's service_stop_grace.",
 )
 @job_id_argument
-@click.option("--force", is_flag=True, help="Kill the job at once, without a grace period.")
+@click.option("--force", is_flag=True, help="Kill the job and all it runs at once.")
 @click.pass_context
 def stop(ctx: click.Context, job_id: str, force: bool) -> None:
     """Request the stop without waiting for the end."""
@@ -164,7 +165,8 @@ def stop(ctx: click.Context, job_id: str, force: bool) -> None:
     if context.as_json:
         console.document(stopped.document)
     else:
-        console.to_stdout(f"{one_line(stopped.state)}\n" if stopped.ended else "stopping\n")
+        state = stopped.state if stopped.ended else stopped.stopping or "stopping"
+        console.to_stdout(f"{one_line(state)}\n")
     ctx.exit(ExitStatus.OK)
 
 
@@ -177,7 +179,8 @@ def _row(job: Job) -> tuple[str, ...]:
     seconds = _seconds(document.get("started"), document.get("ended"))
     line = document.get("airflow_cmd") or document.get("name")
     created = str(document.get("created") or "")[:19]
-    return tuple(format_cell(value) for value in (job.id, job.state, job.exit_code, created, seconds, line))
+    state = "stopping" if job.stopping else job.state
+    return tuple(format_cell(value) for value in (job.id, state, job.exit_code, created, seconds, line))
 
 
 def _seconds(started: Any, ended: Any) -> str:

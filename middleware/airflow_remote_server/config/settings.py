@@ -143,6 +143,16 @@ class Settings:
             unit="seconds",
         ),
     )
+    service_stop_grace: float = field(
+        default=600.0,
+        metadata=option(
+            "service_stop_grace",
+            "How long a service may take to end after SIGTERM, for example until its running tasks have "
+            "finished, before it and all its descendants are killed.",
+            _NUMBER,
+            unit="seconds",
+        ),
+    )
     max_running: int = field(
         default=16,
         metadata=option("max_running", "How many commands run at once.", _INTEGER),

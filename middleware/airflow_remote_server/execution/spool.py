@@ -17,7 +17,8 @@
                      "in_user_code": false,
                      "message": "Dag id x not found"}
 
-``stop``          a request to stop the command; ``{"force": true}`` to kill it
+``stop``          a request to stop the command: ``force`` to kill it, ``until`` when it is killed
+``stopping``      written by the supervisor that has sent SIGTERM: ``reason``, ``until`` as in ``stop``
 ``exit.json``     the end of the command as the supervisor reports it: ``exit_code``, ``reason``, ``ended``
 ``upload-...``    files that came with the request; removed at the end
 ``stage``         a directory where a DAG file is checked before it is deployed; removed at the end
@@ -54,7 +55,8 @@ JOB, COMMAND, CLAIMED, SUPERVISOR, PROCESS = (
     "supervisor",
     "process",
 )
-STDOUT, STDERR, RESULT, STOP, EXIT = "stdout", "stderr", "result.json", "stop", "exit.json"
+STDOUT, STDERR, RESULT, EXIT = "stdout", "stderr", "result.json", "exit.json"
+STOP, STOPPING = "stop", "stopping"
 MODULES = "modules.json"
 FILTER = "filter"
 UPLOAD = "upload-"
@@ -224,6 +226,15 @@ class Spool:
                 if len(files) >= MAX_FILES:
                     return files
         return files
+
+    def kill_time(self) -> float | None:
+        """Return when a command that is being stopped is killed; None if it is not being stopped."""
+        times = []
+        for name in (STOP, STOPPING):
+            record = self.read(name) if self.has(name) else None
+            until = record.get("until") if isinstance(record, dict) else None
+            times += [float(until)] if isinstance(until, (int, float)) else []
+        return min(times, default=None)
 
     def requested_stop(self) -> str:
         """Return whether a user wants the command to stop: "", ``stop`` or ``force``."""

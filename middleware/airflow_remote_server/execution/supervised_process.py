@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_remote_server.execution.spool import CLAIMED, FILTER, JOB, PROCESS, STREAMS
+from airflow_remote_server.execution.spool import CLAIMED, FILTER, JOB, PROCESS, STOPPING, STREAMS
 from airflow_remote_server.util.locks import release, start_ticks
 from airflow_remote_server.util.process_tree import descendants, kill
 
@@ -37,6 +37,7 @@ class SupervisedProcess:
     :param deadline: when its run time is over, by ``time.monotonic``
     :param reason: why it is being stopped; "" if it is not
     :param kill_at: when SIGTERM is followed by SIGKILL, by ``time.monotonic``
+    :param killed: whether SIGKILL was sent to stop it
     :param end: the content of ``exit.json``
     :param descendants: known descendants of an adopted process, and the start time of each
     :param exit_code: exit code of a process that has ended; None if it is unknown
@@ -53,6 +54,7 @@ class SupervisedProcess:
     deadline: float = float("inf")
     reason: str = ""
     kill_at: float = float("inf")
+    killed: bool = False
     end: dict[str, Any] = field(default_factory=dict)
     descendants: dict[int, str] = field(default_factory=dict)
     exit_code: int | None = None
@@ -177,7 +179,7 @@ class SupervisedProcess:
                     os.truncate(self.spool.path / stream, size)
 
     def stop(self, reason: str, force: bool) -> None:
-        """Send SIGTERM, and SIGKILL after the grace period.
+        """Send SIGTERM, once, and SIGKILL after the grace period.
 
         :param reason: as in ``exit.json``
         :param force: send SIGKILL at once
@@ -187,9 +189,31 @@ class SupervisedProcess:
             self.reason = reason
             self.kill_at = now + self.limits.grace_seconds
             if not force:
-                self.send_signal(signal.SIGTERM)
+                self.terminate()
+                until = time.time() + self.limits.grace_seconds
+                with contextlib.suppress(OSError):
+                    self.spool.write(STOPPING, {"reason": reason, "until": until})
         if force or now >= self.kill_at:
+            self.killed = True
             self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """Send SIGTERM to the process group; but if it is a service, only to its own process.
+
+        A service ends its processes in its own way: a scheduler or a Celery worker lets running tasks finish.
+        """
+        if not self.service:
+            self.send_signal(signal.SIGTERM)
+        elif not self.ticks or self.is_alive:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(self.pid, signal.SIGTERM)
+
+    def resume_stop(self) -> None:
+        """Go on with a stop that another supervisor has begun: a second SIGTERM could hurry a service."""
+        record = self.spool.read(STOPPING)
+        with contextlib.suppress(KeyError, TypeError, ValueError):  # there is none, or it is damaged
+            left = min(float(record["until"]) - time.time(), self.limits.grace_seconds)
+            self.reason, self.kill_at = str(record["reason"]), time.monotonic() + left
 
     def release_slot(self) -> None:
         """Release the slot."""

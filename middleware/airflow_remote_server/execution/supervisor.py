@@ -115,6 +115,7 @@ class Supervisor:
             return
         pid, ticks = int(record["pid"]), str(record["ticks"])
         process = SupervisedProcess(spool, spool.read_limits(), ignore_end, pid=pid, ticks=ticks)
+        process.resume_stop()
         spool.write(SUPERVISOR, self.identity)
         if not process.service:
             process.slot = self.slots.acquire()  # the command keeps running if no slot is free
@@ -277,6 +278,8 @@ class Supervisor:
             process.reason = "output"
             process.truncate_output()
         process.end = {"exit_code": exit_code, "reason": process.reason, "ended": time.time()}
+        if process.killed:
+            process.end["killed"] = True
         self.unwritten.append(process)
         self._write_ends()
         self.handle_end(process)

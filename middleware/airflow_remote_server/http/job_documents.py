@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -45,10 +47,20 @@ def full(job: Job, root: str) -> dict[str, Any]:
         "ended": rfc3339(job.ended),
         "exit_code": job.exit_code,
         "message": job.message,
+        "stopping": stopping(job),
         "stdout_bytes": job.stdout_bytes,
         "stderr_bytes": job.stderr_bytes,
         "output_url": f"{url(job, root)}/output",
     }
+
+
+def stopping(job: Job) -> dict[str, Any] | None:
+    """Return how long a job that is being stopped may take; None if it is not being stopped."""
+    if job.kill_time is None:
+        return None
+    seconds = max(0, math.ceil(job.kill_time - time.time()))
+    message = f"stopping, up to {seconds} s; force kills it"
+    return {"until": rfc3339(job.kill_time), "seconds": seconds, "message": message}
 
 
 def detailed(jobs: JobService, job: Job, root: str) -> dict[str, Any]:

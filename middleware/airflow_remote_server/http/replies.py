@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from airflow_remote_server.deploy import requests
 from airflow_remote_server.execution.results import output_fields
 from airflow_remote_server.execution.spool import STDERR, STDOUT
+from airflow_remote_server.http import job_documents
 from airflow_remote_server.http.responses import Reply
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ def make_reply(jobs: JobService, plan: Plan, job: Job) -> Reply:
     if not job.state.final:
         state = "is running" if job.state.value == "running" else "is queued"
         output = f"{plan.request.endpoint.name} {state} as job {job.id}"
+        stopping = job_documents.stopping(job)
+        if stopping is not None:
+            output = f"{output}: {stopping['message']}"
         return Reply({**plan.fields, "output": output}, status=202)
     results = jobs.results
     stdout, stderr = results.output_text(job, STDOUT), results.output_text(job, STDERR)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -24,6 +24,20 @@ class JobState(str, Enum):
 
 
 ACTIVE = (JobState.QUEUED, JobState.RUNNING)
+
+NOT_STORED = {"stored": False}
+"""The metadata of a field of a job that only its spool knows."""
+
+
+def is_success(state: str, kind: str, message: str) -> bool:
+    """Return whether a job has ended without an error. A service that was stopped has done what it should.
+
+    :param state: its state
+    :param kind: ``command`` or ``service``
+    :param message: the error
+    """
+    stopped = state == JobState.STOPPED.value and kind == "service"
+    return state == JobState.SUCCEEDED.value or (stopped and not message)
 
 
 @dataclass(frozen=True)
@@ -49,6 +63,7 @@ class Job:
     :param stdout_bytes: size of its stdout
     :param stderr_bytes: size of its stderr
     :param pid: its process id
+    :param kill_time: when it is killed, if it is being stopped and has not ended; it is not stored
     """
 
     id: str
@@ -70,6 +85,12 @@ class Job:
     stdout_bytes: int = 0
     stderr_bytes: int = 0
     pid: int | None = None
+    kill_time: float | None = field(default=None, metadata=NOT_STORED)
+
+    @property
+    def succeeded(self) -> bool:
+        """Return whether it has ended without an error."""
+        return is_success(self.state.value, self.kind, self.message)
 
     @property
     def service(self) -> bool:

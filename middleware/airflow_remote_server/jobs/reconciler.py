@@ -119,6 +119,7 @@ class Reconciler:
         spool.remove_private_files()
         return replace(
             with_process(job, spool),
+            kill_time=None,
             state=STATES.get(reason) or (JobState.SUCCEEDED if exit_code == 0 else JobState.FAILED),
             ended=exit_record.get("ended", time.time()),
             exit_code=exit_code,
@@ -174,4 +175,5 @@ def with_process(job: Job, spool: Spool) -> Job:
         pid=process["pid"],
         stdout_bytes=spool.size(STDOUT),
         stderr_bytes=spool.size(STDERR),
+        kill_time=spool.kill_time(),
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server.errors import CommandFailed
 from airflow_remote_server.execution import results
 from airflow_remote_server.execution.batch_progress import BatchProgress
-from airflow_remote_server.execution.failures import classify
+from airflow_remote_server.execution.failures import classify, signal_name
 from airflow_remote_server.execution.outcome import Outcome
 from airflow_remote_server.execution.spool import CLAIMED, EXIT, PROCESS, RESULT, STDERR, STDOUT
 from airflow_remote_server.jobs.models import JobState
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from airflow_remote_server.execution.spool import Spool
     from airflow_remote_server.jobs.models import Job
     from airflow_remote_server.jobs.spools import JobSpools
+
+STOPPED_CODES = (0, -signal.SIGTERM, 128 + signal.SIGTERM, None)
+"""How a service ends that SIGTERM stopped: 0 if it handled the signal, None if nobody knows."""
 
 
 class JobResults:
@@ -40,8 +44,10 @@ class JobResults:
         spool = self.spools.spool_of(job)
         exit_record = exit_record or spool.read(EXIT)
         if not isinstance(exit_record, dict):  # the spool is on another machine, or was removed
-            return None if job.state is JobState.SUCCEEDED else CommandFailed(job.message or job.state.value)
+            return None if job.succeeded else CommandFailed(job.message or job.state.value)
         reason = exit_record.get("reason", "")
+        if reason == "stopped" and job.service:
+            return self._failure_of_stop(spool, exit_record)
         if reason:
             return CommandFailed(_with_progress(spool, self._interruption(spool, reason)))
         outcome = self.outcome_of(job, exit_record)
@@ -52,11 +58,33 @@ class JobResults:
             return type(error)(_with_progress(spool, error.message))
         return error
 
+    def _failure_of_stop(self, spool: Spool, exit_record: dict[str, Any]) -> ApiError | None:
+        """Return why a service did not stop as it was told to; None if it did.
+
+        :param spool: its spool
+        :param exit_record: the content of ``exit.json``
+        """
+        exit_code = exit_record.get("exit_code")
+        if exit_record.get("killed"):
+            if spool.requested_stop() == "force":
+                return None
+            return CommandFailed(
+                f"the service did not end within {self.settings.service_stop_grace:g} s after SIGTERM "
+                "and was killed ([rest_api_plugin] service_stop_grace)"
+            )
+        if exit_code in STOPPED_CODES:
+            return None
+        how = f"exit code {exit_code}" if exit_code > 0 else signal_name(-exit_code)
+        return CommandFailed(f"the service was told to stop, and ended with {how}")
+
     def warning_of(self, job: Job) -> str:
         """Return the problem of a successful job that its exit code does not show; "" if there is none.
 
         :param job: an ended job that succeeded
         """
+        if job.state is JobState.STOPPED:
+            killed = (self.spools.spool_of(job).read(EXIT) or {}).get("killed")
+            return "the service was killed, and so was what it ran" if killed else ""
         stdout, stderr = self.output_text(job, STDOUT), self.output_text(job, STDERR)
         return results.warning_of(job.command, self.outcome_of(job), stdout, stderr)
 

@@ -14,7 +14,7 @@ from airflow_remote_server.jobs.sql import storable
 if TYPE_CHECKING:
     from sqlalchemy.sql import ColumnElement
 
-COLUMNS = [field.name for field in fields(Job)]
+COLUMNS = [field.name for field in fields(Job) if field.metadata.get("stored", True)]
 JOBS = table("airflow_remote_job", *[column(name) for name in COLUMNS])
 
 LONGEST = {"node": 80, "principal": 100, "peer": 100, "name": 100, "message": 4000}
@@ -33,7 +33,7 @@ def is_of_node(node: str) -> ColumnElement[bool]:
 def row_of(job: Job) -> dict[str, Any]:
     """Return the values of a job's columns, by name."""
     values = {**vars(job), "state": job.state.value}
-    return {name: storable(value, LONGEST.get(name)) for name, value in values.items()}
+    return {name: storable(values[name], LONGEST.get(name)) for name in COLUMNS}
 
 
 def job_of(row: Any) -> Job:  # a Row of SQLAlchemy 1.4 or 2.x

@@ -118,11 +118,10 @@ class JobService:
         spool = self.spools.spool_of(job)
         settings = self.settings
         run_seconds = None if command.service else settings.command_timeout
+        limits = CommandLimits(run_seconds, settings.max_output_bytes, self.grace_of(job))
         try:
             with self.spools.reporting_unwritable():
-                spool.prepare(
-                    command, CommandLimits(run_seconds, settings.max_output_bytes, settings.stop_grace)
-                )
+                spool.prepare(command, limits)
         except Unavailable:
             self.discard(job)
             raise
@@ -237,18 +236,26 @@ class JobService:
                 next_refresh, job = time.monotonic() + REFRESH_SECONDS, self.refresh(job)
             time.sleep(pause_after(time.monotonic() - began))
 
-    def stop(self, job: Job, force: bool) -> None:
+    def grace_of(self, job: Job) -> float:
+        """Return how long a job may take to end after SIGTERM, in seconds."""
+        return self.settings.service_stop_grace if job.service else self.settings.stop_grace
+
+    def stop(self, job: Job, force: bool) -> Job:
         """Tell a job's supervisor to stop it, with SIGTERM, and with SIGKILL after the grace period.
 
         :param job: an active job
         :param force: send SIGKILL at once
+        :returns: the job in its current state
         :raises Conflict: if the job is on another machine
         :raises Unavailable: if the state directory is not writable
         """
         self.spools.require_local(job)
-        with self.spools.reporting_unwritable():
-            self.spools.with_reserve(lambda: self.spools.spool_of(job).write(STOP, {"force": force}))
-        self.refresh(job)
+        spool = self.spools.spool_of(job)
+        request = {"force": force, "until": time.time() + (0 if force else self.grace_of(job))}
+        if force or not spool.requested_stop():  # a second request gives no more time
+            with self.spools.reporting_unwritable():
+                self.spools.with_reserve(lambda: spool.write(STOP, request))
+        return self.refresh(job)
 
     def delete(self, job: Job) -> None:
         """Delete an ended job with its output and files.

@@ -68,6 +68,29 @@ def test_http_status_never_contradicts_the_state(state: str, code: int, http_sta
     assert result_of_job(job(state=state, http_response_code=code), "", "").http_status == http_status
 
 
+@pytest.mark.parametrize("exit_code", [0, -15, None])
+def test_service_that_was_stopped_is_no_failure(exit_code: int | None) -> None:
+    document = job(
+        state="stopped",
+        kind="service",
+        exit_code=exit_code,
+        message="",
+        http_response_code=200,
+        error=None,
+    )
+    result = result_of_job(document, "out\n", "log\n")
+    assert result.ok
+    assert (result.http_status, result.output, result.exit_code) == (200, "out", exit_code)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"kind": "command"}, {"http_response_code": 422, "error": NOT_FOUND}, {"error": NOT_FOUND}]
+)
+def test_other_stopped_jobs_are_failures(changes: dict[str, Any]) -> None:
+    document = {"state": "stopped", "kind": "service", "http_response_code": 200, "error": None, **changes}
+    assert not result_of_job(job(**document), "", "").ok
+
+
 def test_followed_command_raises_with_http_status_and_error_of_its_job(stub: Stub) -> None:
     stub.stream(STARTED, UNFINISHED)
     stub.job = FakeJob(end={**NOT_FOUND_JOB, "warning": "careful"})

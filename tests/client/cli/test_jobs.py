@@ -160,6 +160,9 @@ def test_job_stop_prints_the_state(run: Run, stub: Stub) -> None:
     assert run("job", "stop", JOB_ID).out == "stopping\n"
     assert json.loads(run("--json", "job", "stop", "--force", JOB_ID).out) == job()
     assert stub.job.stop_requests == [{"force": False}, {"force": True}]
+    stopping = {"until": "2016-11-29T14:32:26+00:00", "seconds": 598, "message": "stopping, up to 598 s"}
+    stub.job.stopping = {"stopping": stopping}
+    assert run("job", "stop", JOB_ID).out == "stopping, up to 598 s\n"
     stub.job.failures = [json_response(job()), json_response(job(state="succeeded"))]
     assert run("job", "stop", JOB_ID).out == "succeeded\n"
 

@@ -69,6 +69,7 @@ def test_job_document_has_all_fields(make_remote: Any, old: Any) -> None:
         "ended": document["ended"],
         "exit_code": -9,
         "message": "a line",
+        "stopping": None,
         "stdout_bytes": 0,
         "stderr_bytes": 0,
         "output_url": f"{path}/output",

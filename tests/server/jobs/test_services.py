@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from processes import COLD_SUPERVISOR, find_processes, is_running, kill, wait_for
+from processes import COLD_SUPERVISOR, find_processes, is_command, is_running, kill, parent_of, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ def test_service_is_answered_at_once_and_runs_until_stopped(
     for job_id in (first, second):
         pid = remote.job(job_id)["pid"]
         stopped = remote.stop(job_id)
-        assert (stopped.status_code, stopped.json["state"]) == (200, "stopped")
+        assert (stopped.status_code, stopped.json["state"], stopped.json["message"]) == (200, "stopped", "")
         assert not is_running(pid)
 
 
@@ -80,3 +80,92 @@ def test_daemon_of_a_service_lives_on_only_with_the_daemon_option(
     wait_for(lambda: not find_processes(cold_state, COLD_SUPERVISOR))
     assert is_running(daemon) == asked
     kill(daemon)
+
+
+@pytest.fixture
+def patient(cold_state: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make all cold processes behave like a scheduler with a task; return the file that ends the task."""
+    file = cold_state / "task may end"
+    monkeypatch.setenv("LOITER", f"until {file}")
+    return file
+
+
+def start_patient(remote: Remote) -> tuple[str, list[int]]:
+    """Start a service with a running task; return the id of its job, and the processes of both."""
+    said = remote("scheduler", "POST").json["job"]
+    line = wait_for(lambda: remote.output(said["id"], stream="stderr")["data"].partition("\n")[0])
+    return said["id"], [said["pid"], *map(int, line.split())]
+
+
+def test_stopped_service_lets_its_task_finish(make_remote: Any, patient: Path) -> None:
+    remote = make_remote(service_stop_grace=500.0)
+    job_id, processes = start_patient(remote)
+    assert remote.job(job_id)["stopping"] is None
+    for _ in range(2):
+        response = remote.stop(job_id, PREFER="wait=1")
+        assert (response.status_code, response.json["state"]) == (202, "running")
+        assert "force kills it" in response.json["stopping"]["message"]
+    [listed] = remote.jobs(state="running")
+    assert 300 < listed["stopping"]["seconds"] <= 500
+    assert (
+        listed["stopping"]["message"] == f"stopping, up to {listed['stopping']['seconds']} s; force kills it"
+    )
+    assert all(map(is_running, processes))
+    patient.touch()
+    job = remote.end(job_id)
+    assert (job["state"], job["exit_code"], job["message"], job["stopping"]) == ("stopped", 0, "", None)
+    assert (job["http_response_code"], job["error"], job["warning"]) == (200, None, None)
+    assert "the task ended with 0 after 1 SIGTERM" in remote.output(job_id, stream="stderr")["data"]
+    assert not any(map(is_running, processes))
+    entries = remote("audit", query_string={"job": job_id}).json["audit"]
+    assert {(entry["result"], entry["state"]) for entry in entries} == {("done", "stopped")}
+
+
+def test_new_supervisor_continues_a_stop(make_remote: Any, patient: Path, cold_state: Path) -> None:
+    remote = make_remote()
+    job_id, processes = start_patient(remote)
+    assert remote.stop(job_id, PREFER="respond-async").status_code == 202
+    wait_for(lambda: (cold_state / "jobs" / job_id / "stopping").exists())
+    [supervisor] = find_supervisors(cold_state)
+    kill(supervisor)
+    wait_for(lambda: remote.job(job_id) and find_supervisors(cold_state))
+    assert remote.job(job_id)["stopping"] is not None
+    assert is_running(processes[0])
+    patient.touch()
+    job = remote.end(job_id)
+    assert (job["state"], job["exit_code"], job["error"]) == ("stopped", 0, None)
+    assert "after 1 SIGTERM" in remote.output(job_id, stream="stderr")["data"]
+    wait_for(lambda: not any(map(is_running, processes)))
+
+
+def find_supervisors(state: Path) -> list[int]:
+    """Return the cold supervisors of a state directory."""
+    return [
+        pid for pid in find_processes(state, COLD_SUPERVISOR) if parent_of(pid) == 1 or not is_command(pid)
+    ]
+
+
+def test_force_kills_a_service_that_is_being_stopped(make_remote: Any, patient: Path) -> None:
+    remote = make_remote()
+    job_id, processes = start_patient(remote)
+    assert remote.stop(job_id, PREFER="respond-async").status_code == 202
+    response = remote.stop(job_id, query_string={"force": "true"})
+    assert (response.status_code, response.json["state"]) == (200, "stopped")
+    job = remote.job(job_id)
+    assert (job["exit_code"], job["message"], job["http_response_code"]) == (-9, "", 200)
+    assert job["warning"] == "the service was killed, and so was what it ran"
+    wait_for(lambda: not any(map(is_running, processes)))
+
+
+def test_service_that_takes_too_long_is_killed(make_remote: Any, patient: Path) -> None:
+    remote = make_remote(service_stop_grace=0.5)
+    job_id, processes = start_patient(remote)
+    remote.stop(job_id, PREFER="respond-async")
+    job = remote.end(job_id)
+    message = (
+        "the service did not end within 0.5 s after SIGTERM and was killed "
+        "([rest_api_plugin] service_stop_grace)"
+    )
+    assert (job["state"], job["exit_code"], job["message"]) == ("stopped", -9, message)
+    assert (job["http_response_code"], job["error"]["message"]) == (422, message)
+    wait_for(lambda: not any(map(is_running, processes)))

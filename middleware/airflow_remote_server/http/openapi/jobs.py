@@ -85,7 +85,7 @@ _OUTPUT = response(
 _OUTPUT["content"][TEXT] = {"schema": {"type": "string", "description": "The bytes as they are"}}
 _FORCE: Schema = {
     "type": "object",
-    "properties": {"force": {**FLAG, "description": "Send SIGKILL at once"}},
+    "properties": {"force": {**FLAG, "description": "Send SIGKILL to all its processes at once"}},
     "additionalProperties": False,
 }
 

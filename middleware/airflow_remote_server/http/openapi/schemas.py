@@ -144,6 +144,7 @@ SCHEMAS: dict[str, Schema] = {
         ended=MOMENT,
         exit_code=CODE,
         message={"type": "string", "description": "The error message"},
+        stopping={"anyOf": [ref("Stopping"), {"type": "null"}], "description": "While it is being stopped"},
         stdout_bytes=COUNT,
         stderr_bytes=COUNT,
         output_url=STRING,
@@ -152,6 +153,13 @@ SCHEMAS: dict[str, Schema] = {
         warning={"type": ["string", "null"]},
         files=FILES,
         result={"type": ["object", "array", "null"], "description": "For a batch, a `BatchResult`"},
+    ),
+    "Stopping": record(
+        "How long a job that is being stopped may take",
+        "until seconds message",
+        until=MOMENT,
+        seconds=COUNT,
+        message=STRING,
     ),
     "Jobs": record(
         "A page of the list of jobs",

@@ -14,6 +14,15 @@ export function isActive(state) {
 }
 
 /**
+ * Return the state of a job as it is shown.
+ * @param {Pick<Job, "state" | "stopping">} job
+ * @returns {string}
+ */
+export function shownState({ state, stopping }) {
+  return isActive(state) && stopping ? "stopping" : state;
+}
+
+/**
  * Return the label of a state.
  * @param {string} state
  * @returns {string}

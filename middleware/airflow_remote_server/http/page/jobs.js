@@ -4,7 +4,15 @@
 
 import { messageOf, requestJson } from "./api.js";
 import { button, el, visible } from "./dom.js";
-import { elapsedSeconds, isActive, jobLink, stateBadge, stateLabel, timeElement } from "./job_fields.js";
+import {
+  elapsedSeconds,
+  isActive,
+  jobLink,
+  shownState,
+  stateBadge,
+  stateLabel,
+  timeElement,
+} from "./job_fields.js";
 import { Run } from "./run.js";
 import { formatDuration, sleep, untilVisible } from "./timing.js";
 
@@ -23,18 +31,20 @@ const COLUMNS = ["State", "Command", "Requested by", "Requested at", "Duration"]
 function jobRow(job, showError) {
   const command = job.airflow_cmd || job.name;
   const stop = async () => {
+    const path = `jobs/${job.id}/stop${job.stopping ? "?force=true" : ""}`;
     try {
-      await requestJson(`jobs/${job.id}/stop`, { method: "POST", headers: { Prefer: "respond-async" } });
+      await requestJson(path, { method: "POST", headers: { Prefer: "respond-async" } });
     } catch (error) {
       showError(messageOf(error));
     }
   };
-  const stopButton = button("Stop", stop, "stop small");
-  stopButton.setAttribute("aria-label", `Stop ${visible(command)}`);
+  const verb = job.stopping ? "Kill" : "Stop";
+  const stopButton = button(verb, stop, "stop small");
+  stopButton.setAttribute("aria-label", `${verb} ${visible(command)}`);
   return el(
     "tr",
     {},
-    el("td", {}, stateBadge(job.state)),
+    el("td", {}, stateBadge(shownState(job))),
     el("td", {}, jobLink(job.id, command)),
     el("td", {}, visible(job.principal), el("span", { class: "dim" }, ` ${visible(job.peer)}`)),
     el("td", {}, timeElement(job.created)),
@@ -157,7 +167,11 @@ export function jobsView() {
     empty.hidden = list.jobs.length > 0;
     // Rows that have not changed stay, and with them the user's selection.
     const visibleState = JSON.stringify(
-      list.jobs.map((job) => [job.id, job.state, isActive(job.state) && Math.floor(elapsedSeconds(job))]),
+      list.jobs.map((job) => [
+        job.id,
+        shownState(job),
+        isActive(job.state) && Math.floor(elapsedSeconds(job)),
+      ]),
     );
     if (visibleState === shown) return;
     shown = visibleState;
@@ -196,6 +210,7 @@ function factsOf(job) {
     ["Requested at", timeElement(job.created)],
     ["Started", job.started ? timeElement(job.started) : ""],
     ["Ended", job.ended ? timeElement(job.ended) : ""],
+    ["Stopping", job.stopping ? visible(job.stopping.message) : ""],
     ["Type", job.kind === "service" ? "Service. It runs until it is stopped." : ""],
     ["Node", visible(job.node ?? "")],
     ["Job ID", el("code", {}, visible(job.id))],

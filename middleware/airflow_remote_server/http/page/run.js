@@ -117,7 +117,7 @@ export class Run {
 
   /** Stop the job; by force if that was tried before. */
   async stop() {
-    const force = this.stopRequested;
+    const force = this.stopRequested || Boolean(this.job?.stopping);
     this.stopRequested = true;
     this.panel.showStopping();
     try {

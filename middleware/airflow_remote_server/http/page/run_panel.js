@@ -4,7 +4,7 @@
 
 import { ApiError } from "./api.js";
 import { announce, button, el, visible } from "./dom.js";
-import { elapsedSeconds, isActive, jobLink, stateBadge } from "./job_fields.js";
+import { elapsedSeconds, isActive, jobLink, shownState, stateBadge } from "./job_fields.js";
 import { outcomeElements } from "./outcome.js";
 import { OutputStream } from "./output_stream.js";
 import { formatDuration } from "./timing.js";
@@ -97,8 +97,9 @@ export class RunPanel {
    * @param {Job} job
    */
   showJob(job) {
-    this.showState(job.state);
+    this.showState(shownState(job));
     this.stopButton.hidden = !isActive(job.state);
+    if (isActive(job.state) && job.stopping) this.showMessage(job.stopping.message, "");
   }
 
   /**

@@ -154,6 +154,8 @@ export interface Job extends Outcome {
     ended?: string | null;
     stdout_bytes: number;
     stderr_bytes: number;
+    /** How long it may take to end, while it is being stopped. */
+    stopping?: { until: string; seconds: number; message: string } | null;
 }
 
 /** The response to a command. */

@@ -69,7 +69,7 @@ class AuditRoutes:
             job = self.table.jobs.refresh(job)
             document |= {"state": job.state.value, "exit_code": job.exit_code}
             if job.state.final and entry.result == "running":
-                document["result"] = result_of_job(entry.name, job.state.value)
+                document["result"] = result_of_job(entry.name, job.state.value, job.kind, job.message)
         return document
 
 

@@ -150,13 +150,15 @@ class JobRoutes:
         parameters = Parameters(arguments.merge(query, body))
         force = parameters.flag("force")
         parameters.reject_unknown()
-        wait = preferences.read(context.request, settings.max_wait, settings.default_wait).wait
+        preferred = preferences.read(context.request, settings.max_wait, settings.default_wait)
         context.notes.name, context.notes.job = STOP, job_id
         job = self.get(context, job_id)
         context.notes.command = job.command
         if not job.state.final:
-            self.jobs.stop(job, force)
-            longest = min(wait, settings.stop_grace + STOP_SECONDS)
+            job = self.jobs.stop(job, force)
+            # A service may take long. Whoever wants to wait for that says so.
+            grace = self.jobs.grace_of(job) if preferred.explicit else settings.stop_grace
+            longest = min(preferred.wait, grace + STOP_SECONDS)
             with self.waiting.take_turn(context.connection, longest) as turn:
                 job = self.jobs.wait(job, None, turn.seconds, turn.is_over)
         context.notes.ended = job if job.state.final else None

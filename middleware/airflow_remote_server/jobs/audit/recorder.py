@@ -212,7 +212,7 @@ def make_end(job: Job) -> dict[str, Any]:
         "peer": job.peer,
         "name": job.name,
         "command": job.command,
-        "result": result_of_job("", job.state.value),
+        "result": result_of_job("", job.state.value, job.kind, job.message),
         "job": job.id,
         "state": job.state.value,
         "exit_code": job.exit_code,

@@ -11,7 +11,7 @@ from sqlalchemy import String, bindparam, case, column, delete, func, or_, selec
 from airflow_remote_server.jobs.audit.entry import AuditEntry
 from airflow_remote_server.jobs.engine import BUSY_SECONDS
 from airflow_remote_server.jobs.listing import Listing
-from airflow_remote_server.jobs.models import ACTIVE, JobState
+from airflow_remote_server.jobs.models import ACTIVE, JobState, is_success
 from airflow_remote_server.jobs.rows import JOBS
 from airflow_remote_server.jobs.sql import matches_command, storable
 from airflow_remote_server.jobs.statements import record_end
@@ -68,6 +68,9 @@ RECORD_END = (
 )
 """Building a statement takes longer than executing it."""
 
+END_COLUMNS = (JOBS.c.state, JOBS.c.exit_code, JOBS.c.kind, JOBS.c.message)
+"""The columns of a job that say how it ended."""
+
 EXACT = ("principal", "peer", "result", "layer", "job")
 """Columns that can be filtered by their exact value; each has an index."""
 
@@ -103,14 +106,14 @@ class AuditTable:
         def insert(connection: Connection) -> bool:
             changed = 0
             if ended is not None and record_end(connection, ended):
-                changed = _record_end(connection, ended.id, ended.state.value, ended.exit_code)
+                changed = _record_end(connection, ended.id, *end_of(ended))
             connection.execute(INSERT, row)
             if changed:
                 return True
             if not entry.job or entry.state is not None:
                 return False
             # The lock keeps the job from ending between this query and the commit.
-            query = select(JOBS.c.state, JOBS.c.exit_code).where(JOBS.c.id == entry.job)
+            query = select(*END_COLUMNS).where(JOBS.c.id == entry.job)
             job = connection.execute(query.with_for_update(read=True)).fetchone()
             return job is not None and bool(_record_end(connection, entry.job, *job))
 
@@ -123,9 +126,7 @@ class AuditTable:
         :returns: whether there was an entry that did not say so
         :raises Unavailable: if the table stays locked for too long, or cannot be used
         """
-        return self._run_briefly(
-            lambda connection: bool(_record_end(connection, job.id, job.state.value, job.exit_code))
-        )
+        return self._run_briefly(lambda connection: bool(_record_end(connection, job.id, *end_of(job))))
 
     def _run_briefly(self, work: Callable[[Connection], T]) -> T:
         """Run a transaction that waits only briefly for locks.
@@ -192,16 +193,16 @@ class AuditTable:
         # A join could read all jobs. These subqueries look up the jobs of the few entries without an end.
         ended = [
             select(column).where(JOBS.c.id == AUDIT.c.job, JOBS.c.ended.is_not(None)).scalar_subquery()
-            for column in (JOBS.c.state, JOBS.c.exit_code)
+            for column in END_COLUMNS
         ]
         unrecorded = (
             select(AUDIT.c.job, *ended).where(AUDIT.c.state.is_(None), AUDIT.c.job > "").limit(OPEN_ROWS)
         )
 
         def delete_expired(connection: Connection) -> None:
-            for job_id, state, exit_code in connection.execute(unrecorded).fetchall():
-                if state is not None:
-                    _record_end(connection, job_id, state, exit_code)
+            for job_id, *end in connection.execute(unrecorded).fetchall():
+                if end[0] is not None:
+                    _record_end(connection, job_id, *end)
             ids = {row[0] for row in connection.execute(expired)}
             for counted, condition, keep in limits:
                 # Counting the entries of an index is much cheaper than skipping the newest rows.
@@ -227,13 +228,22 @@ class AuditTable:
         return self.jobs.store.run_transaction(work, **options)
 
 
-def _record_end(connection: Connection, job_id: str, state: str, exit_code: int | None) -> int:
+def end_of(job: Job) -> tuple[str, int | None, str, str]:
+    """Return the values of ``END_COLUMNS`` for a job."""
+    return job.state.value, job.exit_code, job.kind, job.message
+
+
+def _record_end(
+    connection: Connection, job_id: str, state: str, exit_code: int | None, kind: str, message: str
+) -> int:
     """Record how a job ended in its entries, unless it is active or they say so already.
 
     :param connection: the connection of a transaction
     :param job_id: the job
     :param state: its state
     :param exit_code: its exit code; None if there is none
+    :param kind: ``command`` or ``service``
+    :param message: its error
     :returns: the number of entries that have changed
     """
     if JobState(state) in ACTIVE:
@@ -242,16 +252,18 @@ def _record_end(connection: Connection, job_id: str, state: str, exit_code: int 
         "job_id": job_id,
         "final_state": state,
         "final_code": exit_code,
-        "result_of_stop": result_of_job(STOP, state),
-        "result_of_command": result_of_job("", state),
+        "result_of_stop": result_of_job(STOP, state, kind, message),
+        "result_of_command": result_of_job("", state, kind, message),
     }
     return int(connection.execute(RECORD_END, values).rowcount)
 
 
-def result_of_job(name: str, state: str) -> str:
+def result_of_job(name: str, state: str, kind: str, message: str) -> str:
     """Return the result of a request whose job has ended: ``done`` or ``failed``.
 
     :param name: name of the entry; a request to stop a job is done when the job has ended
     :param state: the final state of the job
+    :param kind: ``command`` or ``service``
+    :param message: its error
     """
-    return "done" if name == STOP or state == JobState.SUCCEEDED.value else "failed"
+    return "done" if name == STOP or is_success(state, kind, message) else "failed"
