@@ -117,22 +117,33 @@ class Job:
         return require_success(result, self._session.sends_token)
 
     def output(self, stream: str = "stdout", follow: bool = False) -> Iterator[bytes]:
-        """Yield the output in chunks, byte for byte.
+        """Yield the output of one stream in chunks, byte for byte; see also ``tail``.
 
         :param stream: ``stdout`` or ``stderr``
         :param follow: continue until the job ends; otherwise stop at the current end of the output
         :raises UnusableError: for any other stream
         """
-        if stream not in STREAMS:
-            raise UnusableError(f"{stream[:40]!r} is not one of {', '.join(STREAMS)}")
+        for _, data in self.tail(stream, follow):
+            yield data
+
+    def tail(self, stream: str | None = None, follow: bool = True) -> Iterator[tuple[str, bytes]]:
+        """Yield the output in chunks, byte for byte, each with the name of its stream, as they arrive.
+
+        :param stream: ``stdout`` or ``stderr``; None for both
+        :param follow: continue until the job ends; otherwise stop at the current end of the output
+        :raises UnusableError: for any other stream
+        """
+        if stream not in (None, *STREAMS):
+            raise UnusableError(f"{str(stream)[:40]!r} is not one of {', '.join(STREAMS)}")
+        offsets = dict.fromkeys(STREAMS if stream is None else (stream,), 0)
         with self._open_api() as jobs_api:
-            tail = Tail(jobs_api, self.id, {stream: 0}, RetryPolicy(self._notify), self._session.timeout)
+            tail = Tail(jobs_api, self.id, offsets, RetryPolicy(self._notify), self._session.timeout)
             if follow:
-                for _, data in tail:
-                    yield data
-            else:
-                while data := tail.read(stream):
-                    yield data
+                yield from tail
+                return
+            for name in offsets:
+                while data := tail.read(name):
+                    yield name, data
 
     def files(self) -> list[RemoteFile]:
         """Return the files that the job wrote; they are complete once it has ended.

@@ -98,6 +98,10 @@ class Tail:
         part = self._with_retries(lambda: self._jobs_api.read_output(self._job_id, stream, offset, wait))
         self._known = part
         self._offsets[stream] += len(part.data)
+        for name, size in part.sizes.items():
+            # The output of a service starts over at its limit; that of a command is cut off at its end.
+            if part.state in ACTIVE_STATES and size < self._offsets.get(name, 0):
+                self._offsets[name] = 0
         return part.data
 
     def job(self) -> Mapping[str, object]:

@@ -40,9 +40,17 @@ def to_stderr(text: str) -> None:
         _unended[:] = [] if text.endswith("\n") else [sys.stderr]
 
 
-def data(content: bytes) -> None:
-    """Write bytes to standard output; see ``to_stdout`` for errors."""
-    _write(sys.stdout, content, "standard output")
+def data(content: bytes, to_stderr: bool = False) -> None:
+    """Write bytes to standard output; see ``to_stdout`` for errors.
+
+    :param content: the bytes
+    :param to_stderr: whether to write to standard error instead
+    """
+    if to_stderr:
+        _write(sys.stderr, content, "standard error")
+        _unended[:] = [] if content.endswith(b"\n") else [sys.stderr]
+    else:
+        _write(sys.stdout, content, "standard output")
 
 
 def document(value: Mapping[str, Any]) -> None:

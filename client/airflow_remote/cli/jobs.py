@@ -79,20 +79,27 @@ def show(context: CliContext, job_id: str, output_format: str) -> None:
     write_rows(document, rows, output_format == "json" or context.as_json)
 
 
-@job.command("output", help="Print a job's output, byte for byte.")
+@job.command(
+    "output",
+    short_help="Print a job's output, byte for byte.",
+    help="Print a job's output, byte for byte: its standard output to standard output, and its standard "
+    "error, where services log, to standard error.",
+)
 @job_id_argument
 @click.option(
-    "--stream", type=click.Choice(["stdout", "stderr"]), default="stdout", help="Output stream [stdout]."
+    "--stream",
+    type=click.Choice(["stdout", "stderr"]),
+    help="Print this stream only, to standard output.",
 )
 @click.option(
     "-f", "--follow", is_flag=True, help="Follow the output until the job ends. Ctrl-C does not stop the job."
 )
 @click.pass_obj
-def show_output(context: CliContext, job_id: str, stream: str, follow: bool) -> None:
-    """Print the output of either stream to standard output."""
+def show_output(context: CliContext, job_id: str, stream: str | None, follow: bool) -> None:
+    """Print both streams as a local command would, or one of them to standard output."""
     context.watched = job_id
-    for data in context.client().job(job_id).output(stream, follow):
-        console.data(data)
+    for name, data in context.client().job(job_id).tail(stream, follow):
+        console.data(data, to_stderr=stream is None and name == "stderr")
 
 
 @job.command(

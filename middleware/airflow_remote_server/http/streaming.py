@@ -98,11 +98,12 @@ class OutputFollower:
 
 
 def stream_text(jobs: JobService, job: Job, turn: Turn) -> Iterator[bytes]:
-    """Yield a job's stdout.
+    """Yield a job's stdout; of a service also its stderr, where it logs.
 
     :raises Unfinished: if the time is over before the command has ended, or the client is gone
     """
-    for stream, data in OutputFollower(jobs, job, (STDOUT,), turn).follow():
+    streams = (STDOUT, STDERR) if job.service else (STDOUT,)
+    for stream, data in OutputFollower(jobs, job, streams, turn).follow():
         if stream:
             yield data
 

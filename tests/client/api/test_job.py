@@ -89,6 +89,12 @@ def test_job_output_is_exact(client: Client, stub: Stub) -> None:
     assert stub.job.silent_polls == 0
     with pytest.raises(errors.UnusableError, match="is not one of stdout, stderr"):
         next(job_.output("stdin"))
+    both = list(job_.tail(follow=False))
+    assert [b"".join(data for name, data in both if name == each) for each in ("stdout", "stderr")] == [
+        b"a\xff\r\nb",
+        b"err",
+    ]
+    assert sorted(job_.tail()) == sorted(both)
 
 
 @pytest.mark.parametrize("force", [True, False])

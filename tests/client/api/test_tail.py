@@ -7,6 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from werkzeug.wrappers import Response
 
 from airflow_remote.api import tail
 from airflow_remote.api.jobs import JobsApi, parse_sizes
@@ -96,6 +97,27 @@ def test_poll_waits_for_the_stream_with_the_latest_output(stub: Stub) -> None:
         ("stderr", "0"),
         ("stdout", "0"),
     ]
+
+
+def test_output_of_a_service_that_starts_over_is_followed(stub: Stub) -> None:
+    def part(offset: int, data: bytes, size: int, state: str = "running") -> Response:
+        headers = {
+            "Airflow-Remote-Next-Offset": str(offset + len(data)),
+            "Airflow-Remote-Job-State": state,
+            "Airflow-Remote-Output-Sizes": f"stderr={size}",
+        }
+        return Response(data, 200, headers, content_type="text/plain")
+
+    stub.respond_next(
+        part(0, b"old log\n", 8),
+        part(8, b"", 4),
+        part(0, b"new\n", 4),
+        part(4, b"", 4, "stopped"),
+        part(4, b"", 4),
+    )
+    with open_connection(Session(stub.url, None, 10.0)) as connection:
+        received = list(Tail(JobsApi(connection), JOB_ID, {"stderr": 0}, RetryPolicy(print), 10.0))
+    assert received == [("stderr", b"old log\n"), ("stderr", b"new\n")]
 
 
 def test_unreachable_server_is_not_retried() -> None:

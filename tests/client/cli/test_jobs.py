@@ -133,10 +133,18 @@ def test_job_show_prints_all_fields(run: Run, stub: Stub) -> None:
 
 def test_output_is_written_byte_for_byte(run: Run, stub: Stub) -> None:
     stub.job = FakeJob(b"a\xff\r\n", b"log\x80", step=2, silent_polls=2)
-    assert run("job", "output", JOB_ID).stdout == b"a\xff\r\n"
+    completed = run("job", "output", JOB_ID)
+    assert (completed.stdout, completed.stderr) == (b"a\xff\r\n", b"log\x80")
+    assert run("job", "output", JOB_ID, "--stream", "stdout").stdout == b"a\xff\r\n"
     completed = run("job", "output", JOB_ID, "--stream", "stderr", "--follow")
     assert (completed.status, completed.stdout, completed.stderr) == (0, b"log\x80", b"")
     assert stub.job.silent_polls == 0
+
+
+def test_both_streams_are_followed_each_to_its_own(run: Run, stub: Stub) -> None:
+    stub.job = FakeJob(b"a\nb\n", b"log\n", step=2, silent_polls=2, tells_state=True)
+    completed = run("job", "output", JOB_ID, "--follow")
+    assert (completed.status, completed.stdout, completed.stderr) == (0, b"a\nb\n", b"log\n")
 
 
 def test_job_wait_prints_the_output_and_has_the_exit_code(run: Run, stub: Stub) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -64,6 +65,19 @@ def test_service_that_cannot_start_fails(remote: Remote) -> None:
     assert response.status_code == 422
     assert response.json["job"]["state"] == "failed"
     assert response.json["job"]["kind"] == "service"
+
+
+def test_text_of_a_service_includes_its_log(make_remote: Any, patient: Path) -> None:
+    patient.touch()
+    remote = make_remote()
+    with ThreadPoolExecutor() as pool:
+        streamed = pool.submit(remote, "scheduler", "POST", ACCEPT="text/plain", PREFER="wait=100")
+        [job] = wait_for(lambda: remote.jobs(state="running"))
+        wait_for(lambda: remote.output(job["id"], stream="stderr")["data"])
+        assert remote.stop(job["id"]).json["state"] == "stopped"
+        response = streamed.result()
+    assert (response.status_code, response.content_type) == (200, "text/plain; charset=utf-8")
+    assert "the task ended with 0 after 1 SIGTERM" in response.text
 
 
 @pytest.mark.parametrize("how", ["as a daemon", "as a slow daemon"])
