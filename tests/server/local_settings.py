@@ -18,6 +18,17 @@ if how.startswith("until "):
     code = task.wait()
     os.write(2, b"the task ended with %d after %d SIGTERM\\n" % (code, len(received)))
     raise SystemExit(0)
+if how.startswith("fail with "):
+    from airflow.exceptions import AirflowException
+    os.write(2, b"first line\\nsecond line\\n")
+    if how.endswith("SIGKILL"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how.endswith("exit"):
+        raise SystemExit(3)
+    try:
+        raise OSError("the port 8793 is in use")
+    except OSError:
+        raise AirflowException("Airflow gave up")
 if how.startswith("as a"):
     reading, writing = os.pipe()
     command = os.getpid()

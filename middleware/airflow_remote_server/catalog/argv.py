@@ -37,7 +37,7 @@ def build_argv(variant: Variant, values: Mapping[str, Value], separate: bool = T
     positional: list[str] = []
     for argument in variant.arguments:
         value = values.get(argument.name)
-        if value is None or argument.ignored:
+        if value is None or argument.ignored or argument.own:
             continue
         if argument.flag or argument.kind is Kind.FLAG:
             options += _option(argument, value, separate)

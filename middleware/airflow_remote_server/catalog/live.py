@@ -12,7 +12,7 @@ from airflow_remote_server.catalog.aliases import current_names, requirements
 from airflow_remote_server.catalog.argument_traits import DAEMON, SEPARATE_VALUES, is_secret, kind_of
 from airflow_remote_server.catalog.document import build_document
 from airflow_remote_server.catalog.policy import ARGUMENTS
-from airflow_remote_server.catalog.spec import Argument, Endpoint, Kind, Variant
+from airflow_remote_server.catalog.spec import SERVICE_ARGUMENTS, Argument, Endpoint, Kind, Variant
 from airflow_remote_server.errors import NotFound, NotInThisAirflow
 from airflow_remote_server.util.suggestions import did_you_mean
 
@@ -126,6 +126,8 @@ def _build_endpoint(command: Mapping[str, Any], policy: Policy) -> Endpoint:
     name = command["name"]
     arguments = tuple(_build_argument(name, argument) for argument in command["arguments"])
     names = {argument.name for argument in arguments}
+    if DAEMON in names:
+        arguments += tuple(argument for argument in SERVICE_ARGUMENTS if argument.name not in names)
     command_traits = traits.traits_of(name)
     variant = Variant(
         tuple(name.split(" ")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_remote_server.catalog.spec import Argument, Endpoint, Kind, Variant
+from airflow_remote_server.catalog.spec import SERVICE_ARGUMENTS, Argument, Endpoint, Kind, Variant
 from airflow_remote_server.catalog.version_args import refused, unused
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def service_endpoints(version: VersionArguments) -> tuple[Endpoint, ...]:
     )
 
     def service(name: str, summary: str, command: tuple[str, ...], args: tuple[Argument, ...]) -> Endpoint:
-        variant = Variant(command, args, service=True)
+        variant = Variant(command, (*args, *SERVICE_ARGUMENTS), service=True)
         provider = celery if command[0] == "celery" else ""
         aliases = ("workers",) if name == "worker" else ()
         return Endpoint(name, summary, (variant,), aliases=aliases, provider=provider)
@@ -70,6 +70,6 @@ def service_endpoints(version: VersionArguments) -> tuple[Endpoint, ...]:
         Endpoint(
             "serve_logs",
             "Serve the task logs of this host",
-            (Variant((), service=True, program=serve_logs),),
+            (Variant((), SERVICE_ARGUMENTS, service=True, program=serve_logs),),
         ),
     )

@@ -111,6 +111,7 @@ class Argument:
     :param refused: why it is never accepted; "" if it is accepted
     :param absent: why this release of Airflow lacks it, and which one has it; "" if this release has it
     :param ignored: accepted and dropped: it has no meaning in this Airflow, or no effect over HTTP
+    :param own: it is for this server, which does not pass it to the command
     :param flags: all its option strings on Airflow's command line; empty for a classic argument
     :param off: the option that turns a flag off, such as ``--no-x``; "" if there is none
     :param nargs: the number of its values, as in argparse; one if None
@@ -134,6 +135,7 @@ class Argument:
     refused: str = ""
     absent: str = ""
     ignored: bool = False
+    own: bool = False
     flags: tuple[str, ...] = ()
     off: str = ""
     nargs: str | int | None = None
@@ -154,6 +156,20 @@ class Argument:
     def takes_separate_words(self) -> bool:
         """Return whether the option and its values are separate words of the command line."""
         return self.separate_value or self.nargs not in (None, "?")
+
+
+FORCE = "force"
+SERVICE_ARGUMENTS = (
+    Argument(
+        FORCE,
+        "--force",
+        Kind.FLAG,
+        help="Start the service even if it runs already, with the same arguments",
+        flags=("--force",),
+        own=True,
+    ),
+)
+"""The arguments of this server that each service takes, in addition to those of Airflow."""
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,33 @@ def describe_exception(error: BaseException, message: str) -> dict[str, Any]:
         frames.pop()
     raised_in = f"{frames[-1].f_globals.get('__name__', '')}.{frames[-1].f_code.co_name}" if frames else ""
     in_user_code = any(is_user_code(frame.f_code.co_filename) for frame in frames)
-    return {"exceptions": names, "raised_in": raised_in, "in_user_code": in_user_code, "message": message}
+    return {
+        "exceptions": names,
+        "raised_in": raised_in,
+        "in_user_code": in_user_code,
+        "message": message,
+        "cause": describe_cause(error),
+    }
+
+
+def describe_cause(error: BaseException) -> str:
+    """Return the class and the text of the first exception, which led to another; "" if there is no other.
+
+    Python also chains an exception to the one that was being handled. That one is a cause only if Airflow's
+    own exceptions, or the exit, replace it.
+
+    :param error: the exception that ended the command
+    """
+    first, seen = error, {id(error)}
+    while True:
+        replaces = isinstance(first, SystemExit) or type(first).__module__.startswith("airflow.")
+        context = first.__context__ if replaces and not first.__suppress_context__ else None
+        earlier = first.__cause__ or context
+        if earlier is None or id(earlier) in seen:
+            break
+        seen.add(id(earlier))
+        first = earlier
+    return "" if first is error else f"{type(first).__name__}: {first}".removesuffix(": ")
 
 
 def set_title(title: str) -> None:

@@ -68,6 +68,7 @@ def run_command(spool: Spool) -> NoReturn:
         result = call_command(spool, command)
         code = result["exit_code"]
         result["message"] = masker.mask(result["message"])
+        result["cause"] = masker.mask(result.get("cause", ""))
         run_exit_handlers()
         report_result(spool, result, module_count)
     except BaseException:  # noqa: BLE001 - whatever happens, this process must exit

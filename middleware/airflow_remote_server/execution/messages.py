@@ -25,6 +25,9 @@ MAX_LENGTH = 2000
 MAX_LINES = 2000
 """How many of the last lines of an output are examined."""
 
+MAX_LAST_LINE = 300
+"""The maximum number of characters of each of the last lines of a service."""
+
 MAX_PARAGRAPH = 3
 """The maximum number of lines of a paragraph that is a message as a whole."""
 
@@ -137,6 +140,16 @@ def last_line(text: str) -> str:
         if not quoted and not is_log_line(line) and not line.startswith(LINK) and WORD.search(line):
             return line.strip()
     return ""
+
+
+def last_lines(text: str, count: int = 3) -> list[str]:
+    """Return the last lines of a log, without the lines of tracebacks that show the code.
+
+    :param text: the standard error of a service
+    :param count: the maximum number of lines
+    """
+    lines = (line.strip() for line in _last_lines(text) if not line.startswith((" ", "Traceback ", "\t")))
+    return [line[:MAX_LAST_LINE] for line in islice(filter(None, lines), count)][::-1]
 
 
 def last_logged_error(text: str) -> str:

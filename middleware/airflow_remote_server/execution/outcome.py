@@ -17,6 +17,7 @@ class Outcome:
     :param raised_in: ``module.function`` that raised the first exception
     :param in_user_code: whether the exception passed through code of a DAG or a plugin
     :param message: text of the exception; a warning if the command succeeded
+    :param cause: class and text of the first exception that led to it; "" if it is the first one
     """
 
     exit_code: int
@@ -24,6 +25,7 @@ class Outcome:
     raised_in: str = ""
     in_user_code: bool = False
     message: str = ""
+    cause: str = ""
 
     @classmethod
     def read(cls, result: Any, exit_code: int | None) -> Outcome:
@@ -39,6 +41,7 @@ class Outcome:
                 result["raised_in"],
                 result["in_user_code"],
                 result["message"],
+                str(result.get("cause", "")),
             )
         except (ValueError, TypeError, KeyError):
             # The command was killed before it could report.

@@ -15,7 +15,8 @@
                      "exceptions": [["DagNotFound", "AirflowException", "Exception"], ["KeyError", ...]],
                      "raised_in": "airflow.models.dag.get_dag",
                      "in_user_code": false,
-                     "message": "Dag id x not found"}
+                     "message": "Dag id x not found",
+                     "cause": "KeyError: 'x'"}
 
 ``stop``          a request to stop the command: ``force`` to kill it, ``until`` when it is killed
 ``stopping``      written by the supervisor that has sent SIGTERM: ``reason``, ``until`` as in ``stop``

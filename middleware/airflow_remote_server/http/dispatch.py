@@ -6,7 +6,7 @@ import json
 import time
 from contextlib import ExitStack, nullcontext
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server import envelope
 from airflow_remote_server.errors import ApiError
@@ -21,6 +21,7 @@ from airflow_remote_server.http.responses import (
     streamed_response,
     text_response,
 )
+from airflow_remote_server.jobs.admission import ServiceRuns
 from airflow_remote_server.jobs.models import JobState
 
 if TYPE_CHECKING:
@@ -105,7 +106,10 @@ class CommandDispatcher:
         except ApiError as error:
             visible = self.planner.visible_arguments(endpoint, arguments)
             context.notes.command = context.notes.command or f"{endpoint.name} {json.dumps(visible)}"
-            return envelope_response(context, reshape(Reply({"arguments": visible}, error)))
+            fields: dict[str, Any] = {"arguments": visible}
+            if isinstance(error, ServiceRuns):
+                fields["job"] = job_documents.brief(error.job, context.root)
+            return envelope_response(context, reshape(Reply(fields, error)))
 
         def reply_to(job: Job) -> Reply:
             context.notes.ended = job if job.state.final else None

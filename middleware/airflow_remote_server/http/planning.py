@@ -16,7 +16,7 @@ from airflow_remote_server.catalog.classic import classic_endpoints, classic_nam
 from airflow_remote_server.catalog.live import CatalogLoader
 from airflow_remote_server.catalog.policy import Policy
 from airflow_remote_server.catalog.secret_values import file_secrets, secret_values
-from airflow_remote_server.catalog.spec import Handler
+from airflow_remote_server.catalog.spec import FORCE, Handler
 from airflow_remote_server.catalog.validation import Validator
 from airflow_remote_server.catalog.variants import choose_variant
 from airflow_remote_server.errors import NotFound, NotInThisAirflow, Refused
@@ -217,7 +217,8 @@ class Planner:
             digest(request, principal.key) if key else "",
         )
         try:
-            job = self.jobs.create(job_request, plan.title, variant.service)
+            again = bool(request.values.get(FORCE))
+            job = self.jobs.create(job_request, plan.title, variant.service, again)
         except DuplicateKey as duplicate:
             self.jobs.spools.require_local(duplicate.job)
             return duplicate.job, None

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_remote_server.errors import Busy, Conflict, InsufficientStorage
-from airflow_remote_server.jobs.models import JobState
+from airflow_remote_server.jobs.models import ACTIVE, JobState
+from airflow_remote_server.jobs.reconciler import MAX_ACTIVE
 from airflow_remote_server.jobs.store import DuplicateKey, QueueFull
+from airflow_remote_server.util import locks
 
 if TYPE_CHECKING:
     from airflow_remote_server.config.settings import Settings
@@ -19,6 +21,29 @@ ATTEMPTS = 3
 """How often to try to add a job while a full queue, or an earlier job with the same key, prevents it."""
 
 RETRY_AFTER = "5"
+
+LOCK_SECONDS = 10.0
+"""How long a service waits while another one is being started."""
+
+
+class ServiceRuns(Conflict):
+    """Raised if a service runs already.
+
+    :param job: its job
+    """
+
+    def __init__(self, job: Job) -> None:
+        doing = "is being stopped" if job.kill_time is not None else "runs already"
+        super().__init__(
+            f"`{job.command[:200]}` {doing}, as job {job.id}: "
+            "stop it first, or give force=true to start another one"
+        )
+        self.job = job
+
+    @property
+    def kind(self) -> str:
+        """Return the ``error.type`` of the envelope."""
+        return Conflict.__name__
 
 
 class JobAdmission:
@@ -38,10 +63,12 @@ class JobAdmission:
         self.spools = spools
         self.reconciler = reconciler
 
-    def admit(self, job: Job) -> None:
+    def admit(self, job: Job, again: bool = False) -> None:
         """Add a new job to the store.
 
         :param job: the job
+        :param again: whether a service may be started although it runs already
+        :raises ServiceRuns: if it may not, and it does
         :raises Busy: if too many commands are active
         :raises DuplicateKey: if the request repeats an earlier one; carries the earlier job
         :raises Conflict: if another request used the same key
@@ -49,6 +76,35 @@ class JobAdmission:
         :raises Unavailable: if the store or the state directory cannot be used
         """
         self._require_space(job)
+        if not job.service or again:
+            return self._add(job)
+        self.spools.ensure_state_dir()
+        with self.spools.reporting_unwritable(), locks.locked_directory(self.spools.root, LOCK_SECONDS):
+            running = self._running(job)
+            if running is not None:
+                raise ServiceRuns(running)
+            return self._add(job)
+
+    def _running(self, job: Job) -> Job | None:
+        """Return the service of this state directory with the same command line; None if it does not run.
+
+        If the request of the running service is repeated, None is returned, too.
+        """
+        for other in self.store.find(states=ACTIVE, node=self.spools.node, limit=MAX_ACTIVE):
+            if (
+                other.service
+                and other.command == job.command
+                and not self.reconciler.refresh(other).state.final
+            ):
+                same_request = job.key is not None and (other.principal, other.key) == (
+                    job.principal,
+                    job.key,
+                )
+                return None if same_request else other
+        return None
+
+    def _add(self, job: Job) -> None:
+        """Add a job to the store if it is within the limits, and its request is new; see ``admit``."""
         max_active, max_share = self._limits(job)
         for attempt in range(ATTEMPTS):
             try:

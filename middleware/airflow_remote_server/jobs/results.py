@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server.errors import CommandFailed
 from airflow_remote_server.execution import results
 from airflow_remote_server.execution.batch_progress import BatchProgress
 from airflow_remote_server.execution.failures import classify, signal_name
+from airflow_remote_server.execution.messages import MAX_LENGTH, USAGE_ERROR, last_lines
 from airflow_remote_server.execution.outcome import Outcome
 from airflow_remote_server.execution.spool import CLAIMED, EXIT, PROCESS, RESULT, STDERR, STDOUT
 from airflow_remote_server.jobs.models import JobState
@@ -53,10 +55,34 @@ class JobResults:
         outcome = self.outcome_of(job, exit_record)
         if outcome.exit_code == 0:
             return None
+        if job.service:
+            return self._failure_of_service(job, outcome)
         error = classify(outcome, self.output_text(job, STDOUT), self.output_text(job, STDERR))
         if outcome.exit_code < 0:  # a batch that a signal ended could not tell how far it was
             return type(error)(_with_progress(spool, error.message))
         return error
+
+    def _failure_of_service(self, job: Job, outcome: Outcome) -> ApiError:
+        """Return why a service ended by itself: the cause, and the last lines of its log.
+
+        :param job: its job
+        :param outcome: its end
+        """
+        stderr = self.output_text(job, STDERR)
+        known = outcome.cause or outcome.message
+        error = classify(replace(outcome, message=known), self.output_text(job, STDOUT), stderr)
+        message = error.message
+        if not known and outcome.exit_code != USAGE_ERROR:
+            code = outcome.exit_code
+            how = f"was ended by {signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
+            message = f"the service {how}"
+        told = [text for text in (known, outcome.message) if text]
+        lines = [
+            line for line in last_lines(stderr) if not any(text in line or line in text for text in told)
+        ]
+        if lines:
+            message = f"{message}; its last lines: {' | '.join(lines)}"
+        return type(error)(message[:MAX_LENGTH])
 
     def _failure_of_stop(self, spool: Spool, exit_record: dict[str, Any]) -> ApiError | None:
         """Return why a service did not stop as it was told to; None if it did.

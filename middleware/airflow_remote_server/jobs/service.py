@@ -66,13 +66,15 @@ class JobService:
             self.spools.ensure_state_dir()
             self.launcher.prepare()
 
-    def create(self, request: JobRequest, title: str, service: bool) -> Job:
+    def create(self, request: JobRequest, title: str, service: bool, again: bool = False) -> Job:
         """Add a job to the store, with an empty spool, before anything is run.
 
         :param request: the request
         :param title: the command line, secrets masked
         :param service: whether it runs until it is stopped
+        :param again: whether a service may be started although it runs already
         :raises Busy: if too many commands are active
+        :raises ServiceRuns: if a service runs already
         :raises DuplicateKey: if the request repeats an earlier one; carries the earlier job
         :raises Conflict: if another request used the same key
         :raises InsufficientStorage: if the disk of the state directory is almost full
@@ -94,7 +96,7 @@ class JobService:
             key=request.key,
             digest=request.digest,
         )
-        self.admission.admit(job)
+        self.admission.admit(job, again)
         try:
             self.spools.create(job)
         except Unavailable:

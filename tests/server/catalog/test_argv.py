@@ -84,7 +84,8 @@ def check_round_trip(parser: argparse.ArgumentParser, variant: Variant, text: st
     :param variant: the command
     :param text: the text for arguments that take any text
     """
-    usable = [argument for argument in variant.arguments if not argument.refused and not argument.ignored]
+    passed = [argument for argument in variant.arguments if not argument.ignored and not argument.own]
+    usable = [argument for argument in passed if not argument.refused]
     values = {argument.name: sample_value(argument, text) for argument in usable}
     namespace = vars(parser.parse_args(build_argv(variant, values)))
     known = airflow_commands.leaf(" ".join(variant.command))._actions  # noqa: SLF001 - there is no public name

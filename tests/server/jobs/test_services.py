@@ -22,7 +22,7 @@ def test_service_is_answered_at_once_and_runs_until_stopped(
 ) -> None:
     remote = make_remote(command_timeout=0.5, max_running=1, max_queued=0)
     begun = time.monotonic()
-    responses = [remote("scheduler", "POST") for _ in range(2)]
+    responses = [remote("scheduler", "POST", data=data) for data in ({}, {"force": "true"})]
     assert time.monotonic() < begun + remote.settings.default_wait
     for response in responses:
         assert response.status_code == 202
@@ -65,6 +65,60 @@ def test_service_that_cannot_start_fails(remote: Remote) -> None:
     assert response.status_code == 422
     assert response.json["job"]["state"] == "failed"
     assert response.json["job"]["kind"] == "service"
+
+
+@pytest.mark.parametrize(
+    ("raised", "message"),
+    [
+        ("a chain", "the port 8793 is in use"),
+        ("SIGKILL", "the service was ended by SIGKILL; its last lines: first line | second line"),
+        ("exit", "the service ended with exit code 3; its last lines: first line | second line"),
+    ],
+)
+def test_service_that_ends_by_itself_says_why(
+    make_remote: Any, cold_state: Path, monkeypatch: pytest.MonkeyPatch, raised: str, message: str
+) -> None:
+    monkeypatch.setenv("LOITER", f"fail with {raised}")
+    remote = make_remote()
+    job = remote.end(remote("scheduler", "POST").json["job"]["id"])
+    assert (job["state"], job["http_response_code"]) == ("failed", 422)
+    assert message in job["message"]
+    assert "Airflow gave up" not in job["message"]
+    assert job["error"]["message"] == job["message"]
+
+
+def test_service_is_not_started_twice(make_remote: Any, cold_state: Path, loiter: None) -> None:
+    remote = make_remote()
+    first = remote("scheduler", "POST", IDEMPOTENCY_KEY="one").json["job"]
+    refused = remote("scheduler", "POST")
+    assert (refused.status_code, refused.json["error"]["type"]) == (409, "Conflict")
+    assert refused.json["job"]["id"] == first["id"]
+    assert first["id"] in refused.json["output"]
+    assert "force=true" in refused.json["output"]
+    repeated = remote("scheduler", "POST", IDEMPOTENCY_KEY="one")
+    assert (repeated.status_code, repeated.json["job"]["id"]) == (202, first["id"])
+    others = [
+        remote("scheduler", "POST", data=data)
+        for data in ({"num_runs": "7"}, {"force": "true"}, {"num_runs": "7", "force": "true"})
+    ]
+    assert [response.status_code for response in others] == [202] * 3
+    assert "force" not in others[1].json["airflow_cmd"]
+    for response in others:
+        assert remote.stop(response.json["job"]["id"]).json["state"] == "stopped"
+    assert remote.stop(first["id"]).json["state"] == "stopped"
+    again = remote("scheduler", "POST").json["job"]["id"]
+    assert remote.stop(again).json["state"] == "stopped"
+
+
+def test_only_one_of_simultaneous_requests_starts_a_service(
+    make_remote: Any, cold_state: Path, loiter: None
+) -> None:
+    remote = make_remote()
+    with ThreadPoolExecutor(6) as pool:
+        responses = [each.result() for each in [pool.submit(remote, "scheduler", "POST") for _ in range(6)]]
+    assert sorted(response.status_code for response in responses) == [202, *[409] * 5]
+    assert len({response.json["job"]["id"] for response in responses}) == 1
+    assert remote.stop(responses[0].json["job"]["id"]).json["state"] == "stopped"
 
 
 def test_text_of_a_service_includes_its_log(make_remote: Any, patient: Path) -> None:
