@@ -108,7 +108,9 @@ class CommandDispatcher:
             context.notes.command = context.notes.command or f"{endpoint.name} {json.dumps(visible)}"
             fields: dict[str, Any] = {"arguments": visible}
             if isinstance(error, ServiceRuns):
-                fields["job"] = job_documents.brief(error.job, context.root)
+                # Not the envelope's own `job`: that would be the job of this request.
+                running = job_documents.brief(error.job, context.root)
+                fields["error"] = {"type": error.kind, "message": error.message, "job": running}
             return envelope_response(context, reshape(Reply(fields, error)))
 
         def reply_to(job: Job) -> Reply:

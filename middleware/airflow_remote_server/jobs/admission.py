@@ -91,16 +91,12 @@ class JobAdmission:
         If the request of the running service is repeated, None is returned, too.
         """
         for other in self.store.find(states=ACTIVE, node=self.spools.node, limit=MAX_ACTIVE):
-            if (
-                other.service
-                and other.command == job.command
-                and not self.reconciler.refresh(other).state.final
-            ):
-                same_request = job.key is not None and (other.principal, other.key) == (
-                    job.principal,
-                    job.key,
-                )
-                return None if same_request else other
+            if not other.service or other.command != job.command:
+                continue
+            other = self.reconciler.refresh(other)
+            if not other.state.final:
+                repeated = job.key is not None and (other.principal, other.key) == (job.principal, job.key)
+                return None if repeated else other
         return None
 
     def _add(self, job: Job) -> None:

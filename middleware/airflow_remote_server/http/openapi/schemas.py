@@ -80,6 +80,7 @@ ERROR = record(
     type=STRING,
     message=STRING,
     problems=array(record("Why a command of a batch cannot run", "index type message", index=COUNT)),
+    job=ref("JobInBrief"),
 )
 STREAM: Schema = {"type": "string", "enum": ["stdout", "stderr"]}
 STATE: Schema = {"type": "string", "enum": [state.value for state in JobState]}
