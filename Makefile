@@ -35,10 +35,10 @@ stage = @echo "== $(1)"; $(2) || { status=$$?; echo "FAILED: $(1)" >&2; exit $$s
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run serve test matrix matrix-2 matrix-3 smoke smoke-2.10.5 smoke-3.1.8 $(AIRFLOW_2)-tests $(AIRFLOW_3)-tests client-tests live-tests-1 live-tests-2 coverage-report gate quick-server-tests quick-client-tests faults check lint check-js coverage dist bench docs classic environments packages clean
+.PHONY: help run serve test test-services matrix matrix-2 matrix-3 smoke smoke-2.10.5 smoke-3.1.8 $(AIRFLOW_2)-tests $(AIRFLOW_3)-tests client-tests live-tests-1 live-tests-2 services-tests coverage-report gate quick-server-tests quick-client-tests faults check lint check-js coverage dist bench docs classic environments packages clean
 
 help: ## show this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 	@echo "  Variables: AIRFLOW=2|3 (default 3; releases for matrix), PORT=8080, ONCE=1, TOKEN=..., HOME_DIR=..., WAY=plugin|entrypoint|gunicorn|code"
 
 run: ## start a webserver and trigger a DAG over HTTP; AIRFLOW=, PORT=; ONCE=1 exits afterward
@@ -57,7 +57,7 @@ serve: ## run a webserver in the foreground; AIRFLOW=, PORT=, TOKEN=, HOME_DIR=,
 parallel = $(MAKE) --no-print-directory -s -k -j2 --output-sync=target $(1)
 
 # The longest come first, so that the last two end at about the same time.
-TESTS := $(AIRFLOW_3)-tests live-tests-1 live-tests-2 $(AIRFLOW_2)-tests client-tests
+TESTS := $(AIRFLOW_3)-tests live-tests-1 live-tests-2 $(AIRFLOW_2)-tests services-tests client-tests
 
 test: packages ## run all tests on Airflow 2.11 and 3.3
 	$(call need,$(ENVIRONMENTS))
@@ -84,6 +84,13 @@ live-tests-1:
 
 live-tests-2:
 	$(call stage,live tests: second half,$(call python,client) -m pytest -q tests/live $(LIVE_1:%=--ignore=%))
+
+test-services: packages ## test schedulers, Celery workers and more with a real PostgreSQL, Redis and KDC
+	$(call need,$(ENVIRONMENTS))
+	+@$(MAKE) --no-print-directory -s services-tests
+
+services-tests:
+	$(call stage,services,$(call python,client) -m pytest -q tests/services)
 
 matrix: packages ## test every supported release of Airflow; AIRFLOW=2.10.5,3.1.8 tests only these
 	$(call need,$(ENVIRONMENTS))
@@ -201,12 +208,19 @@ environments: ## create all virtual environments
 		echo "uv could not be installed; using pip, which is slower" >&2
 	@touch $@
 
-packages: # Debian packages: chromium for the page's tests, PostgreSQL, nginx and systemd for the deployment guides, Node.js
+# Debian packages: chromium for the page's tests; PostgreSQL, Redis and Kerberos, which the tests run on ports of their
+# own; nginx and systemd for the deployment guides; Node.js. Debian starts a daemon when it installs it, unless there is
+# a policy-rc.d that forbids it. The one here forbids nothing once this shell has ended, even if it could not remove it.
+packages:
 	@missing=; \
 		command -v chromium >/dev/null || missing=chromium; \
 		ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
 		PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || missing="$$missing nginx-light"; \
 		command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
+		command -v redis-server >/dev/null || missing="$$missing redis-server"; \
+		PATH="$$PATH:/usr/sbin" command -v krb5kdc >/dev/null || missing="$$missing krb5-kdc"; \
+		PATH="$$PATH:/usr/sbin" command -v kadmin.local >/dev/null || missing="$$missing krb5-admin-server"; \
+		command -v kinit >/dev/null || missing="$$missing krb5-user"; \
 		command -v node >/dev/null || missing="$$missing nodejs"; \
 		command -v npm >/dev/null || missing="$$missing npm"; \
 		test -z "$$missing" || { \
@@ -219,12 +233,17 @@ packages: # Debian packages: chromium for the page's tests, PostgreSQL, nginx an
 				case "$$answer" in [yY]*) ;; *) exit 1 ;; esac; \
 			fi; \
 		fi; \
-		log=$$(mktemp); \
+		log=$$(mktemp); policy=/usr/sbin/policy-rc.d; \
+		if [ -e $$policy ]; then policy=; else \
+			printf '#!/bin/sh\nkill -0 %s 2>/dev/null && exit 101\nexit 0\n' $$$$ | $$sudo tee $$policy >/dev/null && \
+			$$sudo chmod +x $$policy; \
+		fi; \
 		{ $$sudo apt-get update -q && $$sudo env DEBIAN_FRONTEND=noninteractive \
-			apt-get install -y -q --no-install-recommends $$missing; } </dev/null >"$$log" 2>&1 || { \
+			apt-get install -y -q --no-install-recommends $$missing; } </dev/null >"$$log" 2>&1; status=$$?; \
+		test -z "$$policy" || $$sudo rm -f $$policy; \
+		test $$status = 0 || \
 			echo "the tests need $$missing, and apt-get could not install it: $$(tail -n 1 "$$log")" >&2; \
-			rm -f "$$log"; exit 1; }; \
-		rm -f "$$log"; }
+		rm -f "$$log"; exit $$status; }
 
 clean: ## remove build and tool output, but not the environments (rm -r .venv removes them)
 	@rm -rf build dist docs/_build docs/reference/generated *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis test-results

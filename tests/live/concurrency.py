@@ -34,21 +34,25 @@ def on_both_versions(test: Callable[[Server], None]) -> Callable[[dict[str, Serv
             jobs = {version: pool.submit(test, server) for version, server in main_servers.items()}
         failed = {version: error for version, job in jobs.items() if (error := job.exception())}
         for version, error in failed.items():
-            raise AssertionError(f"on Airflow {version}; it failed on {', '.join(failed)}") from error
+            others = "".join(f"; on {other}: {failed[other]!r}" for other in failed if other != version)
+            raise AssertionError(f"on Airflow {version}{others}") from error
 
     side_by_side.__name__ = test.__name__
     side_by_side.__module__ = test.__module__
     return side_by_side
 
 
-def wait_until(state: str, condition: Callable[[], T | None], seconds: float = PATIENCE) -> T:
+def wait_until(
+    state: str, condition: Callable[[], T | None], seconds: float = PATIENCE, interval: float = 0.05
+) -> T:
     """Wait until a condition returns something true, and return that.
 
     :param state: the awaited state, for the message of a timeout
+    :param interval: seconds between two looks, which cost something if each is a command
     """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if value := condition():
             return value
-        time.sleep(0.05)
+        time.sleep(interval)
     raise AssertionError(f"not within {seconds:g} s: {state}")

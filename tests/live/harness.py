@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Timer
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -195,12 +196,13 @@ class Server:
         self.process.communicate(timeout=STOP_SECONDS)
 
     def restart(self) -> None:
-        """Start a stopped server again in the same home."""
-        self.__dict__.update(vars(self.start_beside()))
+        """Start a stopped server again in the same home and on the same port."""
+        port = urlsplit(self.url).port
+        self.__dict__.update(vars(self.start_beside(port)))
 
-    def start_beside(self) -> Server:
+    def start_beside(self, port: int | None = None) -> Server:
         """Start another server in the same home."""
-        return start_server(self.version, self.home, token=self.token, prepared=True, **self.options)
+        return start_server(self.version, self.home, self.token, port=port, prepared=True, **self.options)
 
     def stop(self) -> None:
         """Stop the server, and check that no process is left once its commands have ended.
@@ -225,8 +227,9 @@ def python_of(version: str) -> Path:
 def start_server(
     version: str,
     home: Path,
-    *,
     token: str | None = TOKEN,
+    *,
+    port: int | None = None,
     way: str = "plugin",
     base_path: str = "",
     environment: dict[str, str] | None = None,
@@ -238,14 +241,15 @@ def start_server(
     The token goes by the environment: an argument can be read by every user of a machine. Another server
     for the same home shares its host when it has the same ``environment`` and ``ports``. With ``prepared``,
     it uses the database as it is, which saves seconds. In the values of ``environment``, ``{home}`` stands
-    for the home.
+    for the home, and ``{port}`` for the port.
     """
+    port = port or free_port()
     home.mkdir(parents=True, exist_ok=True)
     argv = [
         str(python_of(version)),
         str(ROOT / "examples" / "serve.py"),
         "--port",
-        str(free_port()),
+        str(port),
         "--quiet",
     ]
     argv += ["--way", way, "--home", str(home), *(["--base-path", base_path] if base_path else [])]
@@ -258,7 +262,8 @@ def start_server(
     env["AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT"] = str(ports["worker_log_server"])
     env["AIRFLOW__CELERY__FLOWER_PORT"] = str(ports["flower"])
     env["AIRFLOW__CELERY__BROKER_URL"] = f"redis://127.0.0.1:{ports['broker']}/0"
-    env.update({name: value.replace("{home}", str(home)) for name, value in (environment or {}).items()})
+    for name, value in (environment or {}).items():
+        env[name] = value.replace("{home}", str(home)).replace("{port}", str(port))
     with (home / "serve.err").open("w") as errors:
         process = subprocess.Popen(
             argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True
