@@ -213,9 +213,9 @@ def test_a_service_is_a_job_that_can_be_stopped(server: Server) -> None:
     started = run_successfully(server, "triggerer", "--daemon").stdout
     assert started.startswith("triggerer is running as job ")
     job = started.split()[-1]
-    assert run_successfully(server, "job", "stop", job).stdout in ("stopping\n", "stopped\n")
-    waited = run_client(server, "job", "wait", job)
-    assert waited.returncode != 0
+    stopped = run_successfully(server, "job", "stop", job).stdout
+    assert stopped == "stopped\n" or stopped.endswith("force kills it\n")
+    run_successfully(server, "job", "wait", job)
 
 
 def test_files_of_a_detached_command_are_fetched_later(server: Server, tmp_path: Path) -> None:
