@@ -16,7 +16,13 @@ from live.concurrency import wait_until
 from live.database import fetch_rows, fetch_runs
 from live.harness import PREFIX, Server, start_server
 from live.jobs import ASYNC, list_jobs, wait_until_ended
-from live.processes import parent_of, processes_of_group, processes_of_job, supervisors_of
+from live.processes import (
+    parent_of,
+    processes_of_group,
+    processes_of_job,
+    read_output_files,
+    supervisors_of,
+)
 from live.program import run_client
 from live.test_deploy import SOURCE
 from live.test_menu import check_menu_2, check_menu_3, check_page
@@ -262,6 +268,11 @@ def test_services(server: Server) -> None:
     started = reply["job"]
     query = "select 1 from job where job_type = 'SchedulerJob' and state = 'running'"
     wait_until("the scheduler works", lambda: fetch_rows(server, query), 90)
+    # While it starts its LocalExecutor, SIGTERM can make the scheduler of Airflow 3 hang.
+    begun = "orphaned tasks for active dag runs"
+    wait_until(
+        "the scheduler has started its executor", lambda: begun in read_output_files(started["pid"]), 90
+    )
     assert started["id"] in [job["id"] for job in list_jobs(server, state="running")]
     server.post(f"jobs/{started['id']}/stop")
     assert wait_until_ended(server, started["id"])["state"] == "stopped"
