@@ -28,6 +28,9 @@ SETTINGS = {
     "AIRFLOW__CORE__PARALLELISM": "4",
     # The executors of Airflow 3 run tasks through its API.
     "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": "http://127.0.0.1:{port}/execution/",
+    # On a busy machine, an answer takes longer than the default time limits.
+    "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
+    "AIRFLOW__CELERY__OPERATION_TIMEOUT": "60",
     "AIRFLOW__API__BASE_URL": "http://127.0.0.1:{port}",
     "AIRFLOW__KERBEROS__CCACHE": "{home}/krb5cc",
     # The addresses of this machine are not the one that the KDC sees.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import requests
-from live.concurrency import on_both_versions
+from live.concurrency import on_both_versions, wait_until
 from live.harness import Server
 
 from services.running import (
@@ -33,6 +33,20 @@ def queues_of(row: dict[str, Any]) -> list[str]:
     return queues if isinstance(queues, list) else str(queues).strip("[]").replace("'", "").split(",")
 
 
+def control_worker(server: Server, command: str, name: str, **arguments: str) -> None:
+    """Send a command of Celery's remote control to a worker.
+
+    On a busy machine, Airflow may not find the worker: it waits one second for the answers of all workers.
+    """
+
+    def found() -> bool:
+        reply = server.post(f"commands/celery/{command}", json={"celery_hostname": name, **arguments})
+        assert reply.status == 200 or "No active Celery workers" in reply.text or "unknown" in reply.text
+        return reply.status == 200
+
+    wait_until(f"{command} finds {name}", found)
+
+
 def fetch_workers(port: int) -> Any:
     """Return what Flower tells about the workers; None until it answers."""
     try:
@@ -50,6 +64,11 @@ def start_worker(server: Server, name: str, concurrency: int, queues: str) -> Se
     return worker
 
 
+def queues_of_one(server: Server) -> set[str]:
+    """Return the queues of the first worker; none if it did not answer in time."""
+    return workers_of(server).get("one@localhost", set())
+
+
 @on_both_versions
 def test_workers_finish_their_tasks_when_they_stop_and_leave_the_others_in_the_queue(server: Server) -> None:
     scheduler = start_by_curl(server, "scheduler")
@@ -60,10 +79,10 @@ def test_workers_finish_their_tasks_when_they_stop_and_leave_the_others_in_the_q
     assert known["one@localhost"]["stats"]["pool"]["max-concurrency"] == 1
     assert {queue["name"] for queue in known["one@localhost"]["active_queues"]} == {"tests", "other"}
 
-    server.run_command("commands/celery/add-queue", celery_hostname="one@localhost", queues="more")
-    one.wait_until("the queue was added", lambda: "more" in workers_of(server)["one@localhost"])
-    server.run_command("commands/celery/remove-queue", celery_hostname="one@localhost", queues="more")
-    one.wait_until("the queue was removed", lambda: "more" not in workers_of(server)["one@localhost"])
+    control_worker(server, "add-queue", "one@localhost", queues="more")
+    one.wait_until("the queue was added", lambda: "more" in queues_of_one(server))
+    control_worker(server, "remove-queue", "one@localhost", queues="more")
+    one.wait_until("the queue was removed", lambda: queues_of_one(server) == {"tests", "other"})
 
     trigger(server, "services_celery", "runs")
     wait_for_tasks(server, "services_celery", "runs", "running")
@@ -79,7 +98,7 @@ def test_workers_finish_their_tasks_when_they_stop_and_leave_the_others_in_the_q
     one.check_stopped()
     assert states_of_tasks(server, "services_celery", "runs") == {"work": "success"}
 
-    server.run_command("commands/celery/shutdown-worker", celery_hostname="two@localhost")
+    control_worker(server, "shutdown-worker", "two@localhost")
     two.check_ended()
     flower.stop_by_client()
     scheduler.stop()
