@@ -28,6 +28,7 @@ webserver. It has Airflow's default workers: four of gunicorn on Airflow 2.11, o
   process other than the web worker.
 - **REST API** is the request to Airflow's own REST API that does the same: `/api/v2` with a token on Airflow
   3.3, `/api/v1` with basic authentication on Airflow 2.11.
+- **Whole programs** start from compiled modules, as pip installs them.
 
 ```{image} ../images/benchmarks.svg
 :alt: Bar charts of the times of commands and programs; the tables below have the figures

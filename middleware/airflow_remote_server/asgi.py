@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import anyio
+
 from airflow_remote_server.http.asgi_connection import AsgiConnection
-from airflow_remote_server.http.connection import CONNECTION
+from airflow_remote_server.http.connection import BODY, CONNECTION
 from airflow_remote_server.http.routing import MARK, normalize_path
 from airflow_remote_server.integrations.added_headers import without_added_authorization
 from airflow_remote_server.middleware import LazyApi
@@ -67,12 +69,10 @@ class RestApiAsgiMiddleware:
 
         async def next_part() -> MutableMapping[str, Any]:
             nonlocal deadline
-            loop = asyncio.get_running_loop()
-            deadline = deadline or loop.time() + self.api.get().body_timeout
-            try:
-                message = await asyncio.wait_for(receive(), max(0.0, deadline - loop.time()))
-            except asyncio.TimeoutError:  # another class before Python 3.11
-                raise TimeoutError from None
+            deadline = deadline or anyio.current_time() + self.api.get().body_timeout
+            # Unlike asyncio.wait_for, this needs no further task.
+            with anyio.fail_after(max(0.0, deadline - anyio.current_time())):
+                message = await receive()
             if message["type"] != "http.request":
                 raise ConnectionError("the connection ended before the body did")
             return message
@@ -88,7 +88,13 @@ class RestApiAsgiMiddleware:
             from airflow_remote_server.missing_extra import MissingExtra
 
             return missing_extra_app(MissingExtra(error))
-        return WSGIMiddleware(self.wsgi, workers=THREADS)  # type: ignore[arg-type,return-value]
+        bridge: Callable[..., Any] = WSGIMiddleware
+        with suppress(ImportError):  # another version of a2wsgi, which is only slower
+            from airflow_remote_server.http.asgi_bridge import Bridge
+
+            bridge = Bridge
+        app: AsgiApp = bridge(self.wsgi, workers=THREADS)
+        return app
 
     def wsgi(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Call the API after correcting what a2wsgi omits from the environ or gets wrong.
@@ -100,6 +106,7 @@ class RestApiAsgiMiddleware:
         # a2wsgi takes SCRIPT_NAME from the process's environment.
         environ["SCRIPT_NAME"] = script_name.encode().decode("latin-1")
         environ["PATH_INFO"] = path_info.encode().decode("latin-1")
+        environ["wsgi.input"] = environ["asgi.scope"].get(BODY, environ["wsgi.input"])
         environ["wsgi.input_terminated"] = True  # a chunked body has no length, but it ends
         environ[CONNECTION] = environ["asgi.scope"][CONNECTION]
         return self.api.get()(environ, start_response)

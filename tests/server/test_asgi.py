@@ -23,9 +23,9 @@ DISCONNECT = {"type": "http.disconnect"}
 
 @pytest.fixture
 def post(make_settings: Callable[..., Any]) -> Callable[..., tuple[int, dict[str, Any]]]:
-    """Send a chunked body in parts, and then nothing, to an endpoint that takes no arguments."""
+    """Send a body in parts, and then nothing, to an endpoint that takes no arguments; chunked by default."""
 
-    def call(*parts: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def call(*parts: dict[str, Any], length: bytes = b"") -> tuple[int, dict[str, Any]]:
         waiting, sent = list(parts), list[Any]()
 
         async def receive() -> dict[str, Any]:
@@ -40,7 +40,7 @@ def post(make_settings: Callable[..., Any]) -> Callable[..., tuple[int, dict[str
         async def other(*_: Any) -> None:
             raise AssertionError("the path belongs to the API")
 
-        scope = {
+        scope: dict[str, Any] = {
             "type": "http",
             "http_version": "1.1",
             "method": "POST",
@@ -50,6 +50,8 @@ def post(make_settings: Callable[..., Any]) -> Callable[..., tuple[int, dict[str
             "client": ("127.0.0.1", 1),
             "headers": [(b"content-type", FORM), (b"rest-api-plugin-http-token", TOKEN.encode())],
         }
+        if length:
+            scope["headers"].append((b"content-length", length))
         app = RestApiAsgiMiddleware(other, make_settings(body_timeout=0.5))
         asyncio.run(app(scope, receive, send))
         body = b"".join(message.get("body", b"") for message in sent)
@@ -96,18 +98,25 @@ def test_other_spelling_of_path_is_redirected(
     assert (sent[0]["status"], headers[b"location"].decode()) == (308, f"{location}?a=1")
 
 
-def test_chunked_body_is_read_completely(post: Any) -> None:
-    status, envelope = post(BODY, END)
-    assert (status, "unknown argument 'no...'" in envelope["output"]) == (400, True)
+LENGTHS = pytest.mark.parametrize("length", [b"", b"6", b"100000"], ids=["chunked", "short", "long"])
 
 
-def test_disconnect_does_not_end_body(post: Any) -> None:
-    status, envelope = post(BODY, DISCONNECT)
+def test_body_is_read_completely(post: Any) -> None:
+    for length in (b"", b"6"):
+        status, envelope = post(BODY, END, length=length)
+        assert (status, "unknown argument 'no...'" in envelope["output"]) == (400, True)
+
+
+@LENGTHS
+def test_disconnect_does_not_end_body(post: Any, length: bytes) -> None:
+    parts = [{**BODY, "body": b"nope="}, DISCONNECT]
+    status, envelope = post(*parts, length=length)
     assert (status, "incomplete" in envelope["output"]) == (400, True)
 
 
-def test_stalled_body_times_out(post: Any) -> None:
-    assert post(BODY)[0] == 408
+@LENGTHS
+def test_stalled_body_times_out(post: Any, length: bytes) -> None:
+    assert post({**BODY, "body": b"nope="}, length=length)[0] == 408
 
 
 async def unused(_: Any) -> None:

@@ -102,6 +102,7 @@ class ForkServerClient:
         self._pause: tuple[Path | None, float] = (None, 0.0)
         self._path: tuple[float, Path] | None = None
         self._registered = (0, "")
+        self._registered_until = 0.0
 
     def start(self, spool: Spool, service: bool) -> CompletionChannel | None:
         """Give a command to a supervisor.
@@ -129,7 +130,10 @@ class ForkServerClient:
             self._run_cold(str(error))
 
     def _register(self, directory: Path) -> None:
-        """Tell fork servers, including future ones, that this server runs."""
+        """Tell fork servers, including future ones, that this server runs, unless that was done just now."""
+        if self._registered[0] == os.getpid() and time.monotonic() < self._registered_until:
+            return
+        self._registered_until = time.monotonic() + FINGERPRINT_SECONDS
         server = (os.getpid(), environment_digest())  # the process ID changes after a fork
         if self._registered != server or not is_registered(directory, *server):
             register_server(directory, *server)

@@ -52,18 +52,20 @@ def detach_from_supervisor(service: bool = False) -> None:
         forget_connections(close=False)
 
 
-def run_command(spool: Spool) -> NoReturn:
+def run_command(spool: Spool, job: dict[str, Any] | None = None) -> NoReturn:
     """Run a command in this process and exit. The supervisor's own code never continues in this process.
 
     :param spool: spool of the command, which the supervisor has claimed
+    :param job: the content of ``job.json``, if the caller has read it
     """
     code = 70  # EX_SOFTWARE of sysexits.h
     output_filter = 0
     try:
-        command = begin_command(spool)
+        job = job or spool.read(JOB)
+        command = begin_command(spool, job)
         masker = Masker(command.pop("secrets"))
         if masker:
-            output_filter = mask_output(spool, masker, spool.read(JOB)["service"])
+            output_filter = mask_output(spool, masker, job["service"])
         module_count = len(sys.modules)
         result = call_command(spool, command)
         code = result["exit_code"]
@@ -77,10 +79,11 @@ def run_command(spool: Spool) -> NoReturn:
         exit_process(code, output_filter)
 
 
-def begin_command(spool: Spool) -> dict[str, Any]:
+def begin_command(spool: Spool, job: dict[str, Any]) -> dict[str, Any]:
     """Make this process the process of a command.
 
     :param spool: spool of the command
+    :param job: the content of ``job.json``
     :returns: the content of ``command.json``
     :raises OSError: if the spool cannot be read or written
     """
@@ -88,7 +91,7 @@ def begin_command(spool: Spool) -> dict[str, Any]:
     pid = os.getpid()
     spool.write(PROCESS, {"pid": pid, "began": time.time(), "ticks": start_ticks(pid)})
     os.chdir(spool.path / FILES if spool.has(FILES) else spool.path)
-    set_title(spool.read(JOB)["title"])
+    set_title(job["title"])
     random.seed()
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()

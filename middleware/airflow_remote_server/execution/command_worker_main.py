@@ -8,7 +8,7 @@ import socket
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_remote_server.execution.child import set_title
 from airflow_remote_server.execution.command_process import (
@@ -75,8 +75,8 @@ def run_worker(channel: socket.socket, release: Callable[[], None], state: Inher
             job = spool.read(JOB)
             if worker.state is None or not (isinstance(job, dict) and job.get("reusable")):
                 worker.release()
-                run_command(spool)
-            worker.run(spool, worker.state)
+                run_command(spool, job)
+            worker.run(spool, job, worker.state)
     except BaseException:  # noqa: BLE001 - the supervisor's own code must not continue in this process
         traceback.print_exc()
     finally:
@@ -117,18 +117,19 @@ class Worker:
         self._log.close()
         os.close(self._directory)
 
-    def run(self, spool: Spool, state: InheritedState) -> None:
+    def run(self, spool: Spool, job: dict[str, Any], state: InheritedState) -> None:
         """Run a command, and report its end. Exit if the process is not clean afterward.
 
         The end is reported before everything is examined, so that nobody waits for that.
 
         :param spool: spool of the command
+        :param job: the content of ``job.json``
         :param state: the inherited state
         """
         code = 70  # EX_SOFTWARE of sysexits.h
         try:
             self._check_connection()
-            command = begin_command(spool)
+            command = begin_command(spool, job)
             del command["secrets"]  # a command with secrets is not reusable
             result = contextvars.copy_context().run(call_command, spool, command)
             code = result["exit_code"]

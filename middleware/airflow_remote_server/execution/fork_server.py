@@ -23,6 +23,7 @@ from airflow_remote_server.execution.registry import any_server_runs
 from airflow_remote_server.execution.spool import Spool
 from airflow_remote_server.execution.supervisor import Supervisor
 from airflow_remote_server.execution.worker_pool import WorkerPool
+from airflow_remote_server.integrations.process_state import database_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +65,7 @@ class ForkServer(Supervisor):
         self.environment = environment_digest()
         self.closed = False
         self.workers = WorkerPool(self, most_workers, self._end_command)
+        self.has_single_writer = database_file() is not None
         listener.setblocking(False)
         self.watch(listener, self.accept)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -173,6 +175,15 @@ class ForkServer(Supervisor):
         was_stopped = bool(process.reason)
         self._finish(process, exit_code)
         return not was_stopped
+
+    def may_start(self, process: SupervisedProcess) -> bool:
+        """Return whether a queued command may start now, if there is a slot.
+
+        SQLite has a single writer. The others would not queue for the lock but try again, ever more rarely,
+        and some of them for seconds.
+        """
+        writers = (other for other in self.running.values() if other.writes)
+        return not (self.has_single_writer and process.writes and next(writers, None))
 
     def start_queued(self) -> None:
         """Exit instead of forking while a thread runs: no child could release its locks."""

@@ -72,6 +72,11 @@ class SupervisedProcess:
         return bool(self._job.get("reusable"))
 
     @property
+    def writes(self) -> bool:
+        """Return whether the command changes Airflow's database, and takes no longer than that."""
+        return bool(self._job.get("writes"))
+
+    @property
     def over_output_limit(self) -> bool:
         """Return whether the command has written more than its limit."""
         return self.spool.total_bytes() > self.limits.output_bytes

@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 CONNECTION = "airflow_remote.connection"
 """The key of the connection in the WSGI environ."""
 
+BODY = "airflow_remote.body"
+"""The key, in the scope of an ASGI server, of a body that was read before the request got a thread."""
+
 
 class UnknownConnection:
     """The connection of a request to a web server that shows nothing of it."""

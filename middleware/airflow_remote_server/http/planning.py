@@ -248,6 +248,7 @@ class Planner:
         """
         variant = plan.request.variant
         visible = mask_values(variant, values, self.settings.sensitive_names)
+        reusable = self._is_reusable(plan, argv, secrets)
         return Command(
             variant.program,
             tuple(argv),
@@ -257,7 +258,8 @@ class Planner:
             principal.name,
             secrets,
             plan.request.preview,
-            reusable=self._is_reusable(plan, argv, secrets),
+            reusable=reusable,
+            writes=reusable and not variant.read_only,
         )
 
     def _is_reusable(self, plan: Plan, argv: list[str], secrets: tuple[str, ...]) -> bool:

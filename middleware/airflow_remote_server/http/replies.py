@@ -42,4 +42,4 @@ def make_reply(jobs: JobService, plan: Plan, job: Job) -> Reply:
     error = results.failure_of(job)
     if error is not None:
         return Reply({**fields, "output": error.message}, error)
-    return Reply({**fields, "warning": results.warning_of(job) or None})
+    return Reply({**fields, "warning": results.warning_of(job, (stdout, stderr)) or None})

@@ -14,8 +14,8 @@ def redirect_to_stderr() -> None:
     """
     from airflow.utils.log.logging_mixin import RedirectStdHandler
 
-    loggers = [logging.getLogger(), *logging.Logger.manager.loggerDict.values()]
-    for logger in loggers:
-        for handler in getattr(logger, "handlers", []):
-            if isinstance(handler, RedirectStdHandler):
-                handler._use_stderr = True  # noqa: SLF001 - guarded by the callers
+    # The list that logging.shutdown uses: there are far fewer handlers than loggers.
+    for reference in list(logging._handlerList):  # type: ignore[attr-defined] # noqa: SLF001 - guarded by the callers
+        handler = reference()
+        if isinstance(handler, RedirectStdHandler):
+            handler._use_stderr = True  # noqa: SLF001 - guarded by the callers

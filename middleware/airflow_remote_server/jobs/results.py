@@ -43,6 +43,8 @@ class JobResults:
         :param job: an ended job
         :param exit_record: the content of ``exit.json``, if the caller has it already
         """
+        if job.state is JobState.SUCCEEDED:
+            return None
         spool = self.spools.spool_of(job)
         exit_record = exit_record or spool.read(EXIT)
         if not isinstance(exit_record, dict):  # the spool is on another machine, or was removed
@@ -52,6 +54,8 @@ class JobResults:
             return self._failure_of_stop(spool, exit_record)
         if reason:
             return CommandFailed(_with_progress(spool, self._interruption(spool, reason)))
+        if exit_record.get("exit_code") == 0:
+            return None
         outcome = self.outcome_of(job, exit_record)
         if outcome.exit_code == 0:
             return None
@@ -103,16 +107,18 @@ class JobResults:
         how = f"exit code {exit_code}" if exit_code > 0 else signal_name(-exit_code)
         return CommandFailed(f"the service was told to stop, and ended with {how}")
 
-    def warning_of(self, job: Job) -> str:
+    def warning_of(self, job: Job, output: tuple[str, str] | None = None) -> str:
         """Return the problem of a successful job that its exit code does not show; "" if there is none.
 
         :param job: an ended job that succeeded
+        :param output: what it has printed to stdout and stderr, if the caller has read it
         """
         if job.state is JobState.STOPPED:
             killed = (self.spools.spool_of(job).read(EXIT) or {}).get("killed")
             return "the service was killed, and so was what it ran" if killed else ""
-        stdout, stderr = self.output_text(job, STDOUT), self.output_text(job, STDERR)
-        return results.warning_of(job.command, self.outcome_of(job), stdout, stderr)
+        stdout, stderr = output or (self.output_text(job, STDOUT), self.output_text(job, STDERR))
+        outcome = self.outcome_of(job, {"exit_code": job.exit_code})
+        return results.warning_of(job.command, outcome, stdout, stderr)
 
     def _interruption(self, spool: Spool, reason: str) -> str:
         """Return the message for a command that did not end by itself.

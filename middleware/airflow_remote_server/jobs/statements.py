@@ -1,40 +1,75 @@
-"""The statements that every command executes, built once: building one takes longer than executing it."""
+"""The statements that every command executes, compiled once: SQLAlchemy takes longer than the database."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy import and_, bindparam, func, or_, select
 
 from airflow_remote_server.jobs.models import ACTIVE
 from airflow_remote_server.jobs.rows import JOBS, is_of_node, row_of
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
-    from sqlalchemy.sql import Select
+    from sqlalchemy.sql import Executable
 
     from airflow_remote_server.jobs.models import Job
 
 RESULT_COLUMNS = ("state", "started", "ended", "exit_code", "message", "stdout_bytes", "stderr_bytes", "pid")
 """The columns that change when a job ends."""
 
-ACTIVE_NAMES = [state.value for state in ACTIVE]
 
-INSERT = JOBS.insert()
+class PreparedStatement:
+    """A statement that is compiled once for each kind of database.
 
-RECORD_END = JOBS.update().where(JOBS.c.id == bindparam("job_id"), JOBS.c.state.in_(ACTIVE_NAMES))
+    :param statement: a statement of columns without types, since no value is converted; without ``IN``, which
+        has to be compiled for each list
+    """
+
+    def __init__(self, statement: Executable) -> None:
+        self._statement: Any = statement
+        self._compiled: dict[str, Any] = {}
+
+    def execute(self, connection: Connection, values: dict[str, Any]) -> Any:
+        """Execute the statement, and return the result.
+
+        :param connection: the connection of a transaction
+        :param values: the value of each parameter that has none in the statement
+        """
+        dialect = connection.dialect
+        compiled = self._compiled.get(dialect.name)
+        if compiled is None:
+            names = list(values) if self._statement.is_insert else None
+            compiled = self._statement.compile(dialect=dialect, column_keys=names)
+            self._compiled[dialect.name] = compiled
+        parameters = {**compiled.params, **values}
+        if not compiled.positional:
+            return connection.exec_driver_sql(compiled.string, parameters)
+        ordered = tuple(parameters[name] for name in compiled.positiontup)
+        return connection.exec_driver_sql(compiled.string, ordered)
+
+
+IS_ACTIVE = or_(*(JOBS.c.state == state.value for state in ACTIVE))
+
+INSERT = PreparedStatement(JOBS.insert())
+
+RECORD_END = PreparedStatement(
+    JOBS.update()
+    .where(JOBS.c.id == bindparam("job_id"), IS_ACTIVE)
+    .values({name: bindparam(f"new_{name}") for name in RESULT_COLUMNS})
+)
 
 
 @lru_cache
-def count_active(node: str) -> tuple[Select[Any], Select[Any]]:
+def count_active(node: str) -> tuple[PreparedStatement, PreparedStatement]:
     """Return the statements that count the active commands of a node: all, and those of an ``owner``.
 
     :param node: the node
     """
-    active = and_(JOBS.c.state.in_(ACTIVE_NAMES), is_of_node(node), JOBS.c.kind == "command")
+    active = and_(IS_ACTIVE, is_of_node(node), JOBS.c.kind == "command")
     count = select(func.count()).select_from(JOBS).where(active)
-    return count, count.where(JOBS.c.principal == bindparam("owner"))
+    return PreparedStatement(count), PreparedStatement(count.where(JOBS.c.principal == bindparam("owner")))
 
 
 def record_end(connection: Connection, job: Job) -> bool:
@@ -45,5 +80,5 @@ def record_end(connection: Connection, job: Job) -> bool:
     :returns: whether it was not recorded before
     """
     row = row_of(job)
-    values = {name: row[name] for name in RESULT_COLUMNS}
-    return bool(connection.execute(RECORD_END, {"job_id": job.id, **values}).rowcount)
+    values = {f"new_{name}": row[name] for name in RESULT_COLUMNS}
+    return bool(RECORD_END.execute(connection, {"job_id": job.id, **values}).rowcount)

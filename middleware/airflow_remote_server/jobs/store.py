@@ -153,12 +153,12 @@ class JobStore:
 
         def insert(connection: Connection) -> None:
             # The insert comes first, because it locks SQLite against other writers until the count is done.
-            connection.execute(INSERT, row_of(job))
+            INSERT.execute(connection, row_of(job))
             count, own = count_active(job.node)
-            if max_active is not None and connection.execute(count).scalar_one() > max_active:
+            if max_active is not None and count.execute(connection, {}).scalar_one() > max_active:
                 raise QueueFull
             if max_share is not None:
-                share = connection.execute(own, {"owner": job.principal}).scalar_one()
+                share = own.execute(connection, {"owner": job.principal}).scalar_one()
                 if share > max_share:
                     raise QueueFull(share=True)
 

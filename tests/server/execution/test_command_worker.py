@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -159,6 +161,31 @@ def test_output_and_failures_belong_to_their_own_command(remote: Remote, databas
     assert remote("version").json["stderr"] == ""
     job = missing.json["job"]["id"]
     assert remote(f"jobs/{job}").json["state"] == "failed"
+
+
+@pytest.mark.slow
+def test_commands_that_write_to_sqlite_wait_for_one_another(
+    remote: Remote, database: None, home: Path
+) -> None:
+    def set_pool(name: str) -> str:
+        answer = remote(
+            "commands/pools/set",
+            "POST",
+            json={"pool": name, "slots": "1", "description": "-"},
+            PREFER="respond-async",
+        )
+        assert answer.status_code == 202, answer.text
+        return str(answer.json["job"]["id"])
+
+    with closing(sqlite3.connect(home / "airflow.db", isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        first = set_pool("first_of_two")
+        remote.until(first, "running")
+        second = set_pool("second_of_two")
+        assert remote("version").status_code == 200, "a command that reads nothing does not wait"
+        assert remote.job(second)["state"] == "queued"
+    assert remote.end(second)["state"] == "succeeded"
+    assert remote.job(first)["ended"] <= remote.job(second)["started"]
 
 
 @pytest.mark.parametrize(

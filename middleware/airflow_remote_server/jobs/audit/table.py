@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 from sqlalchemy import String, bindparam, case, column, delete, func, or_, select, table
 
 from airflow_remote_server.jobs.audit.entry import AuditEntry
-from airflow_remote_server.jobs.engine import BUSY_SECONDS
 from airflow_remote_server.jobs.listing import Listing
 from airflow_remote_server.jobs.models import ACTIVE, JobState, is_success
 from airflow_remote_server.jobs.rows import JOBS
 from airflow_remote_server.jobs.sql import matches_command, storable
-from airflow_remote_server.jobs.statements import record_end
+from airflow_remote_server.jobs.statements import PreparedStatement, record_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 COLUMNS = [field.name for field in fields(AuditEntry)]
 AUDIT = table("airflow_remote_audit", *[column(name) for name in COLUMNS])
-INSERT = AUDIT.insert()
+INSERT = PreparedStatement(AUDIT.insert())
 
 LOCK_SECONDS = 1.0
 """How long a request waits for a locked table."""
@@ -53,7 +52,7 @@ LONGEST |= {"message": 1000, "job": 40, "command": 60_000}
 STOP = "stop"
 """The name of entries about requests to stop a job."""
 
-RECORD_END = (
+RECORD_END = PreparedStatement(
     AUDIT.update()
     .where(AUDIT.c.job == bindparam("job_id"), AUDIT.c.state.is_(None))
     .values(
@@ -66,7 +65,6 @@ RECORD_END = (
         ),
     )
 )
-"""Building a statement takes longer than executing it."""
 
 END_COLUMNS = (JOBS.c.state, JOBS.c.exit_code, JOBS.c.kind, JOBS.c.message)
 """The columns of a job that say how it ended."""
@@ -107,7 +105,7 @@ class AuditTable:
             changed = 0
             if ended is not None and record_end(connection, ended):
                 changed = _record_end(connection, ended.id, *end_of(ended))
-            connection.execute(INSERT, row)
+            INSERT.execute(connection, row)
             if changed:
                 return True
             if not entry.job or entry.state is not None:
@@ -141,14 +139,10 @@ class AuditTable:
                 connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(LOCK_SECONDS * 1000)}")
             elif dialect == "mysql":
                 connection.exec_driver_sql(f"SET SESSION innodb_lock_wait_timeout = {int(LOCK_SECONDS)}")
-            elif dialect == "sqlite":
-                connection.exec_driver_sql(f"PRAGMA busy_timeout={int(LOCK_SECONDS * 1000)}")
-            try:
+            try:  # SQLite never waits longer (engine.BUSY_SECONDS)
                 return work(connection)
             finally:
-                if dialect == "sqlite":
-                    connection.exec_driver_sql(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")
-                elif dialect == "mysql":
+                if dialect == "mysql":
                     connection.exec_driver_sql("SET SESSION innodb_lock_wait_timeout = DEFAULT")
 
         return self._run(run, retry_for=0.0)
@@ -255,7 +249,7 @@ def _record_end(
         "result_of_stop": result_of_job(STOP, state, kind, message),
         "result_of_command": result_of_job("", state, kind, message),
     }
-    return int(connection.execute(RECORD_END, values).rowcount)
+    return int(RECORD_END.execute(connection, values).rowcount)
 
 
 def result_of_job(name: str, state: str, kind: str, message: str) -> str:
