@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import anyio
+import anyio.to_thread
 
 from airflow_remote_server.http.asgi_connection import AsgiConnection
 from airflow_remote_server.http.connection import BODY, CONNECTION
@@ -45,6 +46,8 @@ class RestApiAsgiMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and MARK in scope["path"] and self.api.serves(*split_scope(scope)):
+            if not self.api.exists:  # the server has not announced its start
+                await anyio.to_thread.run_sync(self.api.get)
             connection = AsgiConnection(receive, send, THREADS, lambda: self.api.get().send_timeout)
             scope = {**normalize_scope(scope), CONNECTION: connection}
             try:

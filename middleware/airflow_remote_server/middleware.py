@@ -42,6 +42,11 @@ class LazyApi:
                 return self._get()
         return self._api
 
+    @property
+    def exists(self) -> bool:
+        """Return whether the application has been created, so that ``get`` returns at once."""
+        return self._api is not None
+
     def prepare(self) -> None:
         """Start the fork server ahead of the first command."""
         self.get().prepare()
