@@ -186,6 +186,8 @@ def test_commands_that_write_to_sqlite_wait_for_one_another(
         assert remote.job(second)["state"] == "queued"
     assert remote.end(second)["state"] == "succeeded"
     assert remote.job(first)["ended"] <= remote.job(second)["started"]
+    for name in ("first_of_two", "second_of_two"):
+        assert remote("commands/pools/delete", "POST", json={"pool": name}).status_code in (200, 404)
 
 
 @pytest.mark.parametrize(
