@@ -73,7 +73,7 @@ class SupervisedProcess:
 
     @property
     def writes(self) -> bool:
-        """Return whether the command changes Airflow's database, and takes no longer than that."""
+        """Return whether the command writes to Airflow's database, and takes no longer than that."""
         return bool(self._job.get("writes"))
 
     @property

@@ -14,7 +14,7 @@ import pytest
 import sticky_backend
 from processes import children_of, find_fork_servers, wait_for
 
-from airflow_remote_server.integrations.core_commands import is_core_command
+from airflow_remote_server.integrations.core_commands import READERS, is_core_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -182,12 +182,30 @@ def test_commands_that_write_to_sqlite_wait_for_one_another(
         first = set_pool("first_of_two")
         remote.until(first, "running")
         second = set_pool("second_of_two")
-        assert remote("version").status_code == 200, "a command that reads nothing does not wait"
+        assert remote("version").status_code == 200, "a command that writes nothing does not wait"
         assert remote.job(second)["state"] == "queued"
     assert remote.end(second)["state"] == "succeeded"
     assert remote.job(first)["ended"] <= remote.job(second)["started"]
     for name in ("first_of_two", "second_of_two"):
         assert remote("commands/pools/delete", "POST", json={"pool": name}).status_code in (200, 404)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", sorted(READERS))
+def test_readers_write_nothing(remote: Remote, database: None, home: Path, command: tuple[str, ...]) -> None:
+    def content() -> str:
+        with closing(sqlite3.connect(home / "airflow.db")) as connection:
+            return "\n".join(connection.iterdump())
+
+    if command == ("variables", "get"):
+        assert remote("commands/variables/set", "POST", json={"key": "read", "value": "1"}).status_code == 200
+    before = content()
+    query = {"get": "?pool=default_pool" if command[0] == "pools" else "?key=read"}.get(command[-1], "")
+    response = remote(f"commands/{'/'.join(command)}{query}")
+    assert response.status_code == 200, response.text
+    assert content() == before
+    if command == ("variables", "get"):
+        remote("commands/variables/delete", "POST", json={"key": "read"})
 
 
 @pytest.mark.parametrize(
