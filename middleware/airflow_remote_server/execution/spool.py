@@ -101,7 +101,7 @@ class Command:
     :param secrets: the secret values in the request, to be masked in all that the command prints
     :param preview: whether to end the command when it asks for confirmation
     :param reusable: whether its process may run other commands before and after it
-    :param writes: whether it writes to Airflow's database, and takes no longer than that
+    :param writes: whether it is a command of Airflow that writes to its database, at least to the audit log
     """
 
     program: str

@@ -248,7 +248,6 @@ class Planner:
         """
         variant = plan.request.variant
         visible = mask_values(variant, values, self.settings.sensitive_names)
-        reusable = self._is_reusable(plan, argv, secrets)
         return Command(
             variant.program,
             tuple(argv),
@@ -258,8 +257,8 @@ class Planner:
             principal.name,
             secrets,
             plan.request.preview,
-            reusable=reusable,
-            writes=reusable and is_writer(argv),
+            reusable=self._is_reusable(plan, argv, secrets),
+            writes=variant.program == "airflow" and not variant.service and is_writer(argv),
         )
 
     def _is_reusable(self, plan: Plan, argv: list[str], secrets: tuple[str, ...]) -> bool:

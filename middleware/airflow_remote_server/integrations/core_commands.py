@@ -56,14 +56,14 @@ READERS = frozenset(
         ("variables", "list"),
     }
 )
-"""The core commands that write nothing. Airflow records all others in its audit log (``cli.action_cli``)."""
+"""The core commands that write nothing. Airflow records most others in its audit log (``cli.action_cli``)."""
 
 PARSING_OPTIONS = ("--subdir", "--local", "--bundle-name")
 """With these options, a command may parse DAG files."""
 
 
 def is_writer(argv: Sequence[str]) -> bool:
-    """Return whether a core command writes to Airflow's database.
+    """Return whether a command writes to Airflow's database, at least to the audit log.
 
     :param argv: the words after ``airflow``
     """

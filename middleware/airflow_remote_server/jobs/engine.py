@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BUSY_SECONDS = 1.0
-"""How long SQLite itself waits for a lock. The store then tries again (``JobStore.run_transaction``)."""
+BUSY_SECONDS = 5.0
+"""How long SQLite itself waits for a lock."""
 
 
 def make_engine(address: str | URL) -> Engine:

@@ -164,6 +164,7 @@ def test_output_and_failures_belong_to_their_own_command(remote: Remote, databas
 
 
 @pytest.mark.slow
+@pytest.mark.airflow3
 def test_commands_that_write_to_sqlite_wait_for_one_another(
     remote: Remote, database: None, home: Path
 ) -> None:

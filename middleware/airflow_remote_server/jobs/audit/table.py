@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import String, bindparam, case, column, delete, func, or_, select, table
 
 from airflow_remote_server.jobs.audit.entry import AuditEntry
+from airflow_remote_server.jobs.engine import BUSY_SECONDS
 from airflow_remote_server.jobs.listing import Listing
 from airflow_remote_server.jobs.models import ACTIVE, JobState, is_success
 from airflow_remote_server.jobs.rows import JOBS
@@ -139,10 +140,14 @@ class AuditTable:
                 connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(LOCK_SECONDS * 1000)}")
             elif dialect == "mysql":
                 connection.exec_driver_sql(f"SET SESSION innodb_lock_wait_timeout = {int(LOCK_SECONDS)}")
-            try:  # SQLite never waits longer (engine.BUSY_SECONDS)
+            elif dialect == "sqlite":
+                connection.exec_driver_sql(f"PRAGMA busy_timeout={int(LOCK_SECONDS * 1000)}")
+            try:
                 return work(connection)
             finally:
-                if dialect == "mysql":
+                if dialect == "sqlite":
+                    connection.exec_driver_sql(f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}")
+                elif dialect == "mysql":
                     connection.exec_driver_sql("SET SESSION innodb_lock_wait_timeout = DEFAULT")
 
         return self._run(run, retry_for=0.0)
