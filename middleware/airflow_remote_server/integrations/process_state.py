@@ -173,9 +173,10 @@ def database_file() -> tuple[int, int] | None:
 
 
 def has_write_ahead_log() -> bool:
-    """Return whether Airflow's database is SQLite with a write-ahead log, as in Airflow 3.3 (``utils.orm_event_handlers``).
+    """Return whether Airflow's database is SQLite with a write-ahead log.
 
-    A byte of the file tells this: https://www.sqlite.org/fileformat.html, "File format version numbers".
+    Airflow 3.3 sets it up (``airflow.utils.orm_event_handlers``). A byte of the file tells this:
+    https://www.sqlite.org/fileformat.html, "File format version numbers".
     """
     from airflow import settings
 
