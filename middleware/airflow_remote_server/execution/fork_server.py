@@ -23,7 +23,6 @@ from airflow_remote_server.execution.registry import any_server_runs
 from airflow_remote_server.execution.spool import Spool
 from airflow_remote_server.execution.supervisor import Supervisor
 from airflow_remote_server.execution.worker_pool import WorkerPool
-from airflow_remote_server.integrations.process_state import has_write_ahead_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,9 +31,6 @@ if TYPE_CHECKING:
     from airflow_remote_server.util.locks import CommandSlots
 
 log = logging.getLogger(__name__)
-
-WRITER_SECONDS = 1.0
-"""How long a command that writes to SQLite may keep others waiting that also do."""
 
 CHECK_SECONDS = 2.0
 """Interval between checks of whether the configuration is outdated and whether servers are left."""
@@ -177,16 +173,6 @@ class ForkServer(Supervisor):
         was_stopped = bool(process.reason)
         self._finish(process, exit_code)
         return not was_stopped
-
-    def may_start(self, process: SupervisedProcess) -> bool:
-        """Return whether a queued command may start now, if there is a slot.
-
-        SQLite has a single writer. The others would not queue for the lock but try again, ever more rarely,
-        and some of them for seconds. Without a write-ahead log, this would not help: readers lock it, too.
-        """
-        since = time.monotonic() - WRITER_SECONDS
-        writers = (other for other in self.running.values() if other.writes and other.began > since)
-        return not (process.writes and any(writers) and has_write_ahead_log())
 
     def start_queued(self) -> None:
         """Exit instead of forking while a thread runs: no child could release its locks."""

@@ -101,7 +101,6 @@ class Command:
     :param secrets: the secret values in the request, to be masked in all that the command prints
     :param preview: whether to end the command when it asks for confirmation
     :param reusable: whether its process may run other commands before and after it
-    :param writes: whether it is a command of Airflow that writes to its database, at least to the audit log
     """
 
     program: str
@@ -113,7 +112,6 @@ class Command:
     secrets: tuple[str, ...] = ()
     preview: bool = False
     reusable: bool = False
-    writes: bool = False
 
 
 class Spool:
@@ -140,7 +138,6 @@ class Spool:
             "daemon": command.service and "--daemon" in options,
             "masked": bool(command.secrets),
             "reusable": command.reusable,
-            "writes": command.writes,
         }
         self.write(JOB, job)
         self.write(COMMAND, {name: getattr(command, name) for name in CLAIMED_FIELDS})

@@ -34,7 +34,6 @@ class SupervisedProcess:
     :param pid: process ID; 0 until the process is started
     :param slot: descriptor of the slot that the command occupies; None if it needs none
     :param ticks: start time of an adopted process (``locks.start_ticks``); "" for a child
-    :param began: when its process was started or adopted, by ``time.monotonic``
     :param deadline: when its run time is over, by ``time.monotonic``
     :param reason: why it is being stopped; "" if it is not
     :param kill_at: when SIGTERM is followed by SIGKILL, by ``time.monotonic``
@@ -52,7 +51,6 @@ class SupervisedProcess:
     pid: int = 0
     slot: int | None = None
     ticks: str = ""
-    began: float = 0.0
     deadline: float = float("inf")
     reason: str = ""
     kill_at: float = float("inf")
@@ -72,11 +70,6 @@ class SupervisedProcess:
     def reusable(self) -> bool:
         """Return whether the command may run in a process that runs other commands."""
         return bool(self._job.get("reusable"))
-
-    @property
-    def writes(self) -> bool:
-        """Return whether the command writes to Airflow's database."""
-        return bool(self._job.get("writes"))
 
     @property
     def over_output_limit(self) -> bool:
@@ -142,7 +135,6 @@ class SupervisedProcess:
 
         :param seconds_run: seconds that the command has run already
         """
-        self.began = time.monotonic()
         if self.limits.run_seconds is not None:
             self.deadline = time.monotonic() + self.limits.run_seconds - seconds_run
 

@@ -152,15 +152,9 @@ class Supervisor:
         with contextlib.suppress(BlockingIOError):
             self.wake.recv(4096)
 
-    def may_start(self, process: SupervisedProcess) -> bool:
-        """Return whether a queued command may start now, if there is a slot."""
-        return True
-
     def start_queued(self) -> None:
         """Start queued commands while there are slots."""
         for process in list(self.queue):
-            if not self.may_start(process):
-                continue
             process.slot = None if process.service else self.slots.acquire()
             if process.slot is None and not process.service:
                 return

@@ -24,7 +24,7 @@ from airflow_remote_server.execution.spool import Command
 from airflow_remote_server.http.handlers import EndpointHandler, ValidatedRequest, make_handlers
 from airflow_remote_server.http.permitted_catalog import PermittedCatalogs
 from airflow_remote_server.http.request_digest import digest
-from airflow_remote_server.integrations.core_commands import is_core_command, is_writer
+from airflow_remote_server.integrations.core_commands import is_core_command
 from airflow_remote_server.jobs.models import JobRequest
 from airflow_remote_server.jobs.store import DuplicateKey
 from airflow_remote_server.jobs.transfers import prepare_downloads, save_uploads
@@ -258,7 +258,6 @@ class Planner:
             secrets,
             plan.request.preview,
             reusable=self._is_reusable(plan, argv, secrets),
-            writes=variant.program == "airflow" and not variant.service and is_writer(argv),
         )
 
     def _is_reusable(self, plan: Plan, argv: list[str], secrets: tuple[str, ...]) -> bool:

@@ -46,28 +46,8 @@ AIRFLOW_3 = COMMON | frozenset(
 )
 """Airflow 3 reads the DAGs of further commands from the database."""
 
-READERS = frozenset(
-    {
-        ("version",),
-        ("connections", "list"),
-        ("pools", "get"),
-        ("pools", "list"),
-        ("variables", "get"),
-        ("variables", "list"),
-    }
-)
-"""The core commands that write nothing. Airflow records most others in its audit log (``cli.action_cli``)."""
-
 PARSING_OPTIONS = ("--subdir", "--local", "--bundle-name")
 """With these options, a command may parse DAG files."""
-
-
-def is_writer(argv: Sequence[str]) -> bool:
-    """Return whether a command writes to Airflow's database, at least to the audit log.
-
-    :param argv: the words after ``airflow``
-    """
-    return tuple(argv[:1]) not in READERS and tuple(argv[:2]) not in READERS
 
 
 def is_core_command(argv: Sequence[str]) -> bool:

@@ -172,22 +172,6 @@ def database_file() -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def has_write_ahead_log() -> bool:
-    """Return whether Airflow's database is SQLite with a write-ahead log.
-
-    Airflow 3.3 sets it up (``airflow.utils.orm_event_handlers``). A byte of the file tells this:
-    https://www.sqlite.org/fileformat.html, "File format version numbers".
-    """
-    from airflow import settings
-
-    path = settings.engine.url.database if settings.engine.dialect.name == "sqlite" else None
-    try:
-        with open(path or "", "rb") as file:  # noqa: PTH123 - as above
-            return file.read(20)[18:19] == b"\2"
-    except OSError:
-        return False
-
-
 def connect() -> None:
     """Connect to Airflow's database, for the next command."""
     from airflow import settings

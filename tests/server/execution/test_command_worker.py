@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +12,7 @@ import pytest
 import sticky_backend
 from processes import children_of, find_fork_servers, wait_for
 
-from airflow_remote_server.integrations.core_commands import READERS, is_core_command
+from airflow_remote_server.integrations.core_commands import is_core_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,52 +159,6 @@ def test_output_and_failures_belong_to_their_own_command(remote: Remote, databas
     assert remote("version").json["stderr"] == ""
     job = missing.json["job"]["id"]
     assert remote(f"jobs/{job}").json["state"] == "failed"
-
-
-@pytest.mark.slow
-@pytest.mark.airflow3
-def test_commands_that_write_to_sqlite_wait_for_one_another(
-    remote: Remote, database: None, home: Path
-) -> None:
-    def set_pool(name: str) -> str:
-        answer = remote(
-            "commands/pools/set",
-            "POST",
-            json={"pool": name, "slots": "1", "description": "-"},
-            PREFER="respond-async",
-        )
-        assert answer.status_code == 202, answer.text
-        return str(answer.json["job"]["id"])
-
-    with closing(sqlite3.connect(home / "airflow.db", isolation_level=None)) as connection:
-        connection.execute("BEGIN EXCLUSIVE")
-        first = set_pool("first_of_two")
-        remote.until(first, "running")
-        second = set_pool("second_of_two")
-        assert remote("version").status_code == 200, "a command that writes nothing does not wait"
-        assert remote.job(second)["state"] == "queued"
-    assert remote.end(second)["state"] == "succeeded"
-    assert remote.job(first)["ended"] <= remote.job(second)["started"]
-    for name in ("first_of_two", "second_of_two"):
-        assert remote("commands/pools/delete", "POST", json={"pool": name}).status_code in (200, 404)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("command", sorted(READERS))
-def test_readers_write_nothing(remote: Remote, database: None, home: Path, command: tuple[str, ...]) -> None:
-    def content() -> str:
-        with closing(sqlite3.connect(home / "airflow.db")) as connection:
-            return "\n".join(connection.iterdump())
-
-    if command == ("variables", "get"):
-        assert remote("commands/variables/set", "POST", json={"key": "read", "value": "1"}).status_code == 200
-    before = content()
-    query = {"get": "?pool=default_pool" if command[0] == "pools" else "?key=read"}.get(command[-1], "")
-    response = remote(f"commands/{'/'.join(command)}{query}")
-    assert response.status_code == 200, response.text
-    assert content() == before
-    if command == ("variables", "get"):
-        remote("commands/variables/delete", "POST", json={"key": "read"})
 
 
 @pytest.mark.parametrize(
