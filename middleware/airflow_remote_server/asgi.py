@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import anyio
-import anyio.to_thread
+from anyio import to_thread
 
 from airflow_remote_server.http.asgi_connection import AsgiConnection
 from airflow_remote_server.http.connection import BODY, CONNECTION
@@ -47,7 +47,7 @@ class RestApiAsgiMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and MARK in scope["path"] and self.api.serves(*split_scope(scope)):
             if not self.api.exists:  # the server has not announced its start
-                await anyio.to_thread.run_sync(self.api.get)
+                await to_thread.run_sync(self.api.get)
             connection = AsgiConnection(receive, send, THREADS, lambda: self.api.get().send_timeout)
             scope = {**normalize_scope(scope), CONNECTION: connection}
             try:
@@ -92,7 +92,7 @@ class RestApiAsgiMiddleware:
 
             return missing_extra_app(MissingExtra(error))
         bridge: Callable[..., Any] = WSGIMiddleware
-        with suppress(ImportError):  # another version of a2wsgi, which is only slower
+        with suppress(ImportError):  # if a2wsgi has changed, it is used as it is, which is slower
             from airflow_remote_server.http.asgi_bridge import Bridge
 
             bridge = Bridge

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import signal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,20 @@ def check_no_leftovers(server: Server, seconds: float = PATIENCE) -> None:
     server.run_command("version")
 
 
+def is_stopped_service(path: Path, job: dict[str, Any], end: dict[str, Any]) -> bool:
+    """Return whether a job is a service that ended as it was told to.
+
+    :param path: its folder
+    :param job: its document
+    :param end: its exit record
+    """
+    if job["kind"] != "service" or end["reason"] != "stopped":
+        return False
+    if end.get("killed"):
+        return bool(json.loads((path / "stop").read_text())["force"])
+    return end["exit_code"] in (0, -signal.SIGTERM, 128 + signal.SIGTERM, None)
+
+
 def check_job_files(server: Server, job: dict[str, Any]) -> None:
     """Check that a job's record matches its folder, and that the folder holds no pending work."""
     path = job_folder(server, job["id"])
@@ -136,8 +151,8 @@ def check_job_files(server: Server, job: dict[str, Any]) -> None:
     assert job["exit_code"] == end["exit_code"], job
     assert (job["state"] == "succeeded") == (end["exit_code"] == 0 and not end["reason"]), job
     assert (job["state"] == "failed") == (end["exit_code"] not in (0, None) and not end["reason"]), job
-    stopped = job["kind"] == "service" and job["state"] == "stopped"  # as asked, unless there is a message
-    assert stopped or (job["message"] == "") == (job["state"] == "succeeded"), job
+    succeeded = job["state"] == "succeeded" or is_stopped_service(path, job, end)
+    assert (job["message"] == "") == succeeded, job
     for stream in ("stdout", "stderr"):
         assert job[f"{stream}_bytes"] == (path / stream).stat().st_size, job
     names = {entry.name for entry in path.iterdir()}

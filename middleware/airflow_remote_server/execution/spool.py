@@ -21,6 +21,7 @@
 ``stop``          a request to stop the command: ``force`` to kill it, ``until`` when it is killed
 ``stopping``      written by the supervisor that has sent SIGTERM: ``reason``, ``until`` as in ``stop``
 ``exit.json``     the end of the command as the supervisor reports it: ``exit_code``, ``reason``, ``ended``
+                  and, if it was stopped with SIGKILL, ``killed``
 ``upload-...``    files that came with the request; removed at the end
 ``stage``         a directory where a DAG file is checked before it is deployed; removed at the end
 ``files``         a directory of files that the command writes for its user

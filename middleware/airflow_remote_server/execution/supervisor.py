@@ -154,11 +154,12 @@ class Supervisor:
 
     def start_queued(self) -> None:
         """Start queued commands while there are slots."""
-        for process in list(self.queue):
+        while self.queue:
+            process = self.queue[0]
             process.slot = None if process.service else self.slots.acquire()
             if process.slot is None and not process.service:
                 return
-            self.queue.remove(process)
+            self.queue.popleft()
             if process.spool.claim():
                 self._start(process)
             elif process.spool.has(PROCESS):

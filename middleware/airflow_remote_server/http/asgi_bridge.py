@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MOST_BYTES = 1 << 16
 """The maximum size of such a body: anyone may send one, before the request is authenticated."""
 
+MOST_DIGITS = len(str(MOST_BYTES))
+
 
 class Bridge(WSGIMiddleware):
     """Call a WSGI application in one of its threads.
@@ -93,7 +95,8 @@ async def read_short_body(scope: Message, receive: Receive) -> tuple[Message, Re
     headers = dict(scope["headers"])
     length = headers.get(b"content-length", b"")
     # A client that expects 100 Continue waits until its request has been accepted.
-    if not length.isdigit() or not 0 < int(length) <= MOST_BYTES or b"expect" in headers:
+    is_number = length.isdigit() and len(length) <= MOST_DIGITS  # int() rejects very long numbers
+    if not is_number or not 0 < int(length) <= MOST_BYTES or b"expect" in headers:
         return scope, receive
     body, more = bytearray(), True
     try:

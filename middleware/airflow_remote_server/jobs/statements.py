@@ -21,7 +21,7 @@ RESULT_COLUMNS = ("state", "started", "ended", "exit_code", "message", "stdout_b
 
 
 class PreparedStatement:
-    """A statement that is compiled once for each kind of database.
+    """A statement that is compiled once for each kind of database and driver.
 
     :param statement: a statement of columns without types, since no value is converted; without ``IN``, which
         has to be compiled for each list
@@ -29,7 +29,7 @@ class PreparedStatement:
 
     def __init__(self, statement: Executable) -> None:
         self._statement: Any = statement
-        self._compiled: dict[str, Any] = {}
+        self._compiled: dict[tuple[str, str], Any] = {}
 
     def execute(self, connection: Connection, values: dict[str, Any]) -> Any:
         """Execute the statement, and return the result.
@@ -38,11 +38,12 @@ class PreparedStatement:
         :param values: the value of each parameter that has none in the statement
         """
         dialect = connection.dialect
-        compiled = self._compiled.get(dialect.name)
+        kind = dialect.name, dialect.paramstyle
+        compiled = self._compiled.get(kind)
         if compiled is None:
             names = list(values) if self._statement.is_insert else None
             compiled = self._statement.compile(dialect=dialect, column_keys=names)
-            self._compiled[dialect.name] = compiled
+            self._compiled[kind] = compiled
         parameters = {**compiled.params, **values}
         if not compiled.positional:
             return connection.exec_driver_sql(compiled.string, parameters)

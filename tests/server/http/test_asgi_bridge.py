@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 Message = dict[str, Any]
 
 
+def request_of(*headers: tuple[bytes, bytes]) -> Message:
+    """Return the scope of a request."""
+    return {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "path": "/",
+        "query_string": b"",
+        "headers": list(headers),
+    }
+
+
 def call(app: Any, *parts: bytes, headers: tuple[tuple[bytes, bytes], ...] | None = None) -> list[Message]:
     """Send a request to a WSGI application, and return the messages of the response.
 
@@ -36,16 +48,9 @@ def call(app: Any, *parts: bytes, headers: tuple[tuple[bytes, bytes], ...] | Non
     async def send(message: Message) -> None:
         sent.append(message)
 
-    length = str(sum(map(len, parts))).encode()
-    scope = {
-        "type": "http",
-        "http_version": "1.1",
-        "method": "POST",
-        "path": "/",
-        "query_string": b"",
-        "headers": [(b"content-length", length)] if headers is None else list(headers),
-    }
-    asyncio.run(Bridge(app, workers=1)(scope, receive, send))
+    if headers is None:
+        headers = ((b"content-length", str(sum(map(len, parts))).encode()),)
+    asyncio.run(Bridge(app, workers=1)(request_of(*headers), receive, send))
     return sent
 
 
@@ -122,6 +127,7 @@ def test_response_of_parts_is_sent_as_they_come() -> None:
         (10, ((b"content-length", b"10"), (b"expect", b"100-continue")), False),
         (10, ((b"transfer-encoding", b"chunked"),), False),
         (10, ((b"content-length", b"ten"),), False),
+        (10, ((b"content-length", b"9" * 5000),), False),
         (0, None, False),
     ],
 )
@@ -147,13 +153,6 @@ def test_error_while_a_short_body_is_read_is_raised_when_the_application_reads_i
         return []
 
     sent: list[Message] = []
-    scope = {
-        "type": "http",
-        "http_version": "1.1",
-        "method": "POST",
-        "path": "/",
-        "query_string": b"",
-        "headers": [(b"content-length", b"3")],
-    }
-    asyncio.run(Bridge(app, workers=1)(scope, receive, send))  # type: ignore[arg-type]
+    request = request_of((b"content-length", b"3"))
+    asyncio.run(Bridge(app, workers=1)(request, receive, send))  # type: ignore[arg-type]
     assert sent[0]["status"] == 400
