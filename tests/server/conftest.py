@@ -63,6 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
         PYTHONPATH=str(Path(airflow_remote_server.__file__).parents[1]),  # child processes test the same code
         AIRFLOW_HOME=str(HOME),
         AIRFLOW__CORE__LOAD_EXAMPLES="False",
+        AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT="600",  # a probe that waits must not end after Airflow's 30 s
         AIRFLOW__CORE__UNIT_TEST_MODE="False",
         AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{HOME}/airflow.db",
     )
