@@ -157,13 +157,15 @@ coverage-report:
 		$(foreach part,$(AIRFLOW_3) client,test-results/coverage/$(part).*)
 	$(call stage,coverage,$(call python,client) -m coverage report --data-file=test-results/coverage/all)
 
-# Each test runs once with each version of Airflow. The packaging builds in the checkout, which smoke copies.
-gate: packages ## run what CI runs after lint: all tests, coverage, two more releases, dist and docs
+# Each test runs once with each version of Airflow. The documentation is built first, since that takes seconds. The
+# packaging comes last: it builds in the checkout, which smoke copies.
+gate: packages ## run what CI runs after lint: docs, all tests, coverage, two more releases and dist
 	$(call need,$(ENVIRONMENTS) docs package)
 	@rm -rf test-results/coverage && mkdir -p test-results/coverage
+	@$(MAKE) --no-print-directory -s docs
 	+@$(call parallel,MEASURED=1 $(TESTS) smoke-2.10.5 smoke-3.1.8)
 	@$(MAKE) --no-print-directory -s coverage-report
-	+@$(call parallel,dist docs)
+	@$(MAKE) --no-print-directory -s dist
 
 dist: ## build the sdist and the wheel, check both, and install each into a new environment
 	$(call need,client package)
