@@ -6,7 +6,6 @@ All tests share the AIRFLOW_HOME, in which commands run. Each test has its own s
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import subprocess
@@ -25,7 +24,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from local_settings import LOITER
 from probe_dag import MakeProbe, Probe
-from processes import stop_processes
+from processes import state_folder
 from remote import TOKEN, Remote, entry, secret_of
 
 import airflow_remote_server
@@ -120,14 +119,6 @@ def major() -> int:
 def database() -> None:
     """Create the tables of Airflow's database."""
     subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
-
-
-@contextlib.contextmanager
-def state_folder() -> Iterator[Path]:
-    """Yield a path for a state directory, short enough for a socket, and end its processes afterwards."""
-    with tempfile.TemporaryDirectory(prefix="remote-") as folder:
-        yield Path(folder, "state")
-        stop_processes(Path(folder))
 
 
 @pytest.fixture(scope="session")

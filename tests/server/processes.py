@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 FORK_SERVER = "airflow_remote_server.execution.fork_server_main"
 COLD_SUPERVISOR = "airflow_remote_server.execution.cold_supervisor"
+AGENT = "airflow_remote_server.jobs.nodes.agent"
 
 
 PATIENCE = 120.0
@@ -91,8 +94,8 @@ def kill(pid: int, number: int = signal.SIGKILL) -> None:
 
 
 def stop_processes(folder: Path) -> None:
-    """Stop the fork servers of a folder, and check that no other process of it is left."""
-    for pid in find_fork_servers(folder):
+    """Stop the fork servers and the agents of a folder, and check that no other process of it is left."""
+    for pid in [*find_fork_servers(folder), *find_processes(folder, AGENT)]:
         os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + PATIENCE
     while remaining := find_processes(folder):
@@ -107,3 +110,11 @@ def children_of(pid: int) -> set[int]:
     """Return the children of a process that have not ended."""
     entries = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
     return {entry for entry in entries if parent_of(entry) == pid}
+
+
+@contextlib.contextmanager
+def state_folder() -> Iterator[Path]:
+    """Yield a path for a state directory, short enough for a socket, and end its processes afterwards."""
+    with tempfile.TemporaryDirectory(prefix="remote-") as folder:
+        yield Path(folder, "state")
+        stop_processes(Path(folder))

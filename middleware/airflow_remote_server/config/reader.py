@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from airflow_remote_server.config.dag_files import LOCAL_BUNDLE, DagBundle, DagFileLimits
 from airflow_remote_server.config.options import SECTION, OptionType, default_of, options_of
-from airflow_remote_server.config.settings import Settings, SettingsError
+from airflow_remote_server.config.settings import OUTPUT_STORES, Settings, SettingsError
 from airflow_remote_server.integrations.release import release_of
 from airflow_remote_server.util.masking import SENSITIVE
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 TOKEN_KEY = "rest_api_plugin_expected_http_token"  # noqa: S105 - a name
 TOKEN_SECTIONS = ("webserver", SECTION)
 TOKENS_FILE = "tokens_file"
+
+AIRFLOW_DATABASE = "airflow"
+"""The value of ``jobs_url`` that stands for Airflow's own database."""
 
 ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 """An origin as browsers send it (RFC 6454, section 6.2)."""
@@ -97,6 +100,8 @@ def read_settings() -> Settings:
         log_folder=Path(_get(conf.get, "logging", "base_log_folder", str(home / "logs"))),
         state_dir=Path(_get(conf.get, SECTION, "state_dir", str(home / "rest_api"))).expanduser().absolute(),
         tokens_file=_read_tokens_file(conf, home),
+        jobs_url=_read_jobs_url(conf),
+        output_store=_read_output_store(conf),
         dag_files=DagFileLimits(**_read_options(conf, DagFileLimits)),
         dag_bundles=_read_dag_bundles(conf, dags_folder) if major >= 3 else (),
         sensitive_names=SENSITIVE | _read_sensitive_names(conf),
@@ -197,6 +202,21 @@ def _read_tokens_file(conf: Any, home: Path) -> Path | None:
     if not path:
         raise SettingsError(f"[{SECTION}] {TOKENS_FILE} is set but empty: remove it, or name a file")
     return home / Path(path).expanduser()
+
+
+def _read_jobs_url(conf: Any) -> str:
+    """Return the URL of the database for jobs, which may be Airflow's own; "" for the default."""
+    url = str(_get(conf.get, SECTION, "jobs_url", "") or "").strip()
+    if url == AIRFLOW_DATABASE:
+        return str(_get(conf.get, "database", "sql_alchemy_conn", ""))
+    return url
+
+
+def _read_output_store(conf: Any) -> str:
+    value = str(_get(conf.get, SECTION, "output_store", "") or OUTPUT_STORES[0]).strip()
+    if value not in OUTPUT_STORES:
+        raise SettingsError(f"[{SECTION}] output_store must be {' or '.join(OUTPUT_STORES)}, not {value!r}")
+    return value
 
 
 def _read_dag_bundles(conf: Any, dags_folder: Path) -> tuple[DagBundle, ...]:

@@ -13,6 +13,9 @@ from airflow_remote_server.util.masking import SENSITIVE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+OUTPUT_STORES = ("database", "folder")
+"""The values of ``output_store``."""
+
 HOUR = 3600
 """An hour in seconds."""
 
@@ -178,8 +181,8 @@ class Settings:
         default=0.5,
         metadata=option(
             "max_queue_share",
-            "With a `tokens_file`, which share of `max_queued` the commands of one token may take; further "
-            "ones are answered with 429.",
+            "With a `tokens_file`, which share of `max_queued` the commands of one token may take, on all "
+            "webservers that share `jobs_url` together; further ones are answered with 429.",
             _NUMBER,
         ),
     )
@@ -212,9 +215,22 @@ class Settings:
         repr=False,
         metadata=option(
             "jobs_url",
-            "The SQLAlchemy URL of the database for jobs; use PostgreSQL or MySQL to share jobs between "
-            "machines.",
+            "The SQLAlchemy URL of the database for jobs, or `airflow` for Airflow's own; use PostgreSQL or "
+            "MySQL to share jobs between machines.",
+            _OTHER,
+            type_name="text",
             default="a SQLite file in the `state_dir`",
+        ),
+    )
+    output_store: str = field(
+        default="database",
+        metadata=option(
+            "output_store",
+            "Where the output of jobs is kept if `jobs_url` is a database that several webservers can share: "
+            "`database`, so that each of them can read and stop the jobs of all, or `folder`, in the "
+            "`state_dir` of the webserver that ran the job alone.",
+            _OTHER,
+            type_name="`database` or `folder`",
         ),
     )
     allow_commands: tuple[str, ...] = field(
@@ -305,6 +321,16 @@ class Settings:
             type_name="text",
         ),
     )
+
+    @property
+    def shares_store(self) -> bool:
+        """Return whether other webservers can use the same store of jobs."""
+        return bool(self.jobs_url) and not self.jobs_url.startswith("sqlite")
+
+    @property
+    def shares_output(self) -> bool:
+        """Return whether the shared store has the output of jobs, too."""
+        return self.shares_store and self.output_store == OUTPUT_STORES[0]
 
     @property
     def airflow_major(self) -> int:

@@ -208,7 +208,7 @@ class ForkServerClient:
         fingerprint = path.stem.removeprefix("host-")
         limits = [str(self.cold.most), str(self.workers)]
         arguments = [str(path), fingerprint, str(self.cold.make_lock_dir()), *limits]
-        start_program("fork_server_main", arguments, path.with_suffix(".log"))
+        start_program(f"{__package__}.fork_server_main", arguments, path.with_suffix(".log"))
 
     def _run_cold(self, reason: str, path: Path | None = None, seconds: float = RETRY_SECONDS) -> None:
         """Run commands cold for a while.

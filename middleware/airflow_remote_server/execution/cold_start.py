@@ -32,19 +32,20 @@ def command_environment() -> dict[str, str]:
     return {**env, "NO_COLOR": "1", "PYTHONUTF8": "1"}
 
 
-def start_program(module: str, arguments: Sequence[str], log: Path) -> int:
+def start_program(module: str, arguments: Sequence[str], log: Path, stdin: bytes = b"") -> int:
     """Start a program of this package that detaches itself, in a private directory.
 
-    :param module: the name of its module below ``execution``
+    :param module: the full name of its module
     :param arguments: its arguments
     :param log: the file that its output is appended to; its directory becomes the working directory
+    :param stdin: what it reads from its standard input
     :returns: the exit code of the process that was started, which does not wait for the detached one
     :raises OSError: if no process can be started, or the log cannot be written
     """
     with log.open("ab") as output:
         completed = subprocess.run(
-            [sys.executable, "-m", f"{__package__}.{module}", *arguments],
-            stdin=subprocess.DEVNULL,
+            [sys.executable, "-m", module, *arguments],
+            input=stdin,
             stdout=output,
             stderr=output,
             cwd=log.parent,
@@ -80,6 +81,6 @@ class ColdStarter:
         """
         log = self.make_lock_dir() / "supervisors.log"
         arguments = [str(self.state), str(self.most), *(str(spool.path) for spool in spools)]
-        exit_code = start_program("cold_supervisor", arguments, log)
+        exit_code = start_program(f"{__package__}.cold_supervisor", arguments, log)
         if exit_code:
             raise OSError(errno.ECHILD, f"Python exited with {exit_code}, see {log}")

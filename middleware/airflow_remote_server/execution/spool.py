@@ -208,6 +208,20 @@ class Spool:
         except OSError:
             return 0
 
+    def read_output(self, stream: str, offset: int, size: int) -> bytes:
+        """Return a part of a stream; nothing if it is missing.
+
+        :param stream: ``stdout`` or ``stderr``
+        :param offset: where to start, in bytes
+        :param size: the maximum number of bytes
+        """
+        try:
+            with (self.path / stream).open("rb") as file:
+                file.seek(offset)
+                return file.read(size)
+        except OSError:
+            return b""
+
     def total_bytes(self) -> int:
         """Return the bytes that the command has printed and written to files for its user."""
         total = sum(self.size(stream) for stream in STREAMS)

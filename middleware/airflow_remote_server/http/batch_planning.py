@@ -171,7 +171,7 @@ class BatchPlanner:
         try:
             job = jobs.create(request, batch.title, service=False)
         except DuplicateKey as duplicate:
-            jobs.spools.require_local(duplicate.job)
+            jobs.spools.require_readable(duplicate.job)
             return duplicate.job, None
         settings, starter = self.planner.settings, jobs.launcher.cold
         try:

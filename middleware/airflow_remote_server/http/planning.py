@@ -220,7 +220,7 @@ class Planner:
             again = bool(request.values.get(FORCE))
             job = self.jobs.create(job_request, plan.title, variant.service, again)
         except DuplicateKey as duplicate:
-            self.jobs.spools.require_local(duplicate.job)
+            self.jobs.spools.require_readable(duplicate.job)
             return duplicate.job, None
         try:
             folder = self.jobs.spools.spool_of(job).path

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from airflow_remote_server.errors import Busy, Conflict, InsufficientStorage
+from airflow_remote_server.jobs.limits import AlreadyActive, QueueFull
 from airflow_remote_server.jobs.models import ACTIVE, JobState
 from airflow_remote_server.jobs.reconciler import MAX_ACTIVE
-from airflow_remote_server.jobs.store import DuplicateKey, QueueFull
+from airflow_remote_server.jobs.store import DuplicateKey
 from airflow_remote_server.util import locks
 
 if TYPE_CHECKING:
@@ -80,17 +82,25 @@ class JobAdmission:
             return self._add(job)
         self.spools.ensure_state_dir()
         with self.spools.reporting_unwritable(), locks.locked_directory(self.spools.root, LOCK_SECONDS):
-            running = self._running(job)
-            if running is not None:
-                raise ServiceRuns(running)
-            return self._add(job)
+            for _ in range(ATTEMPTS):
+                running = self._running(job)
+                if running is not None:
+                    raise ServiceRuns(running)
+                with suppress(AlreadyActive):  # another webserver was faster
+                    return self._add(job, alone=self.settings.shares_store)
+        raise Busy(
+            "another webserver is starting or ending this service: try again", {"Retry-After": RETRY_AFTER}
+        )
 
     def _running(self, job: Job) -> Job | None:
-        """Return the service of this state directory with the same command line; None if it does not run.
+        """Return the service with the same command line; None if it does not run.
+
+        All nodes count that share the store.
 
         If the request of the running service is repeated, None is returned, too.
         """
-        for other in self.store.find(states=ACTIVE, node=self.spools.node, limit=MAX_ACTIVE):
+        node = None if self.settings.shares_store else self.spools.node
+        for other in self.store.find(states=ACTIVE, node=node, limit=MAX_ACTIVE):
             if not other.service or other.command != job.command:
                 continue
             other = self.reconciler.refresh(other)
@@ -99,12 +109,15 @@ class JobAdmission:
                 return None if repeated else other
         return None
 
-    def _add(self, job: Job) -> None:
-        """Add a job to the store if it is within the limits, and its request is new; see ``admit``."""
+    def _add(self, job: Job, alone: bool = False) -> None:
+        """Add a job to the store if it is within the limits, and its request is new; see ``admit``.
+
+        :raises AlreadyActive: if it is to be ``alone``, but another node has added a job for the same service
+        """
         max_active, max_share = self._limits(job)
         for attempt in range(ATTEMPTS):
             try:
-                return self.store.add(job, max_active, max_share)
+                return self.store.add(job, max_active, max_share, self.settings.shares_store, alone)
             except QueueFull as full:
                 if attempt:
                     raise self._busy(job, full.share) from None

@@ -9,6 +9,10 @@ from sqlalchemy.engine import URL
 from airflow_remote_server.execution.client import ForkServerClient
 from airflow_remote_server.execution.cold_start import ColdStarter
 from airflow_remote_server.execution.fingerprint import current_fingerprint
+from airflow_remote_server.jobs.nodes.agent_starter import AgentStarter
+from airflow_remote_server.jobs.nodes.copies import SpoolCopies
+from airflow_remote_server.jobs.nodes.node import Node
+from airflow_remote_server.jobs.nodes.pieces import PieceStore
 from airflow_remote_server.jobs.service import JobService
 from airflow_remote_server.jobs.spools import JobSpools
 from airflow_remote_server.jobs.store import JobStore
@@ -23,4 +27,9 @@ def make_jobs(settings: Settings) -> JobService:
     cold = ColdStarter(state_dir, settings.max_running)
     launcher = ForkServerClient(state_dir / "host", current_fingerprint, cold, settings.max_workers)
     url = settings.jobs_url or URL.create("sqlite", database=str(state_dir / "jobs.db"))
-    return JobService(settings, JobStore(url), JobSpools(state_dir), launcher)
+    store = JobStore(url)
+    if not settings.shares_output:
+        return JobService(settings, store, JobSpools(state_dir), launcher)
+    copies = SpoolCopies(state_dir / "copies", PieceStore(store))
+    node = Node(store, copies, AgentStarter(state_dir, settings.jobs_url))
+    return JobService(settings, store, JobSpools(state_dir, copies), launcher, node)

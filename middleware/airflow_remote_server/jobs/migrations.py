@@ -15,6 +15,7 @@ from sqlalchemy import (
     Float,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -23,7 +24,7 @@ from sqlalchemy import (
     inspect,
     select,
 )
-from sqlalchemy.dialects.mysql import MEDIUMTEXT
+from sqlalchemy.dialects.mysql import MEDIUMBLOB, MEDIUMTEXT
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 
@@ -140,6 +141,39 @@ def add_list_indexes(connection: Connection) -> list[DDLElement]:
     return [*create_missing(connection, job), *create_missing(connection, audit)]
 
 
+def create_nodes(connection: Connection) -> list[DDLElement]:
+    """Return the statements for the tables that the nodes of a shared store use."""
+    metadata = MetaData()
+    piece = Table(
+        "airflow_remote_piece",
+        metadata,
+        Column("job", String(40), primary_key=True),
+        Column("seq", Integer, primary_key=True, autoincrement=False),
+        Column("name", String(1000), nullable=False),
+        Column("position", BigInteger, nullable=False),
+        Column("size", BigInteger, nullable=False),
+        Column("whole", Integer, nullable=False),
+        Column("data", LargeBinary().with_variant(MEDIUMBLOB(), "mysql"), nullable=False),
+    )
+    node = Table(
+        "airflow_remote_node",
+        metadata,
+        Column("id", String(40), primary_key=True),
+        Column("host", String(80), nullable=False),
+        Column("beat", BigInteger, nullable=False),
+        Column("version", String(40), nullable=False),
+    )
+    stop = Table(
+        "airflow_remote_stop",
+        metadata,
+        Column("job", String(40), primary_key=True),
+        Column("node", String(40), nullable=False),
+        Column("forced", Integer, nullable=False),
+        Column("grace", Float(53), nullable=False),
+    )
+    return [statement for table in (piece, node, stop) for statement in create_missing(connection, table)]
+
+
 def create_missing(connection: Connection, table: Table) -> list[DDLElement]:
     """Return the statements that create a table and its indexes, without those that exist.
 
@@ -162,6 +196,7 @@ MIGRATIONS: tuple[Callable[[Connection], list[DDLElement]], ...] = (
     create_audit,
     add_ends_to_audit,
     add_list_indexes,
+    create_nodes,
 )
 """The first one creates version 1, and so on."""
 

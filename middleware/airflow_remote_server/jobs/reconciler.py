@@ -80,10 +80,10 @@ class Reconciler:
 
         :param job: the job as the store has it
         """
+        if not self.spools.owns(job):
+            return self._refresh_elsewhere(job)
         if job.state.final:
             return job
-        if not self.spools.owns(job):
-            return self.store.get(job.id) or job
         spool = self.spools.spool_of(job)
         if spool.has(EXIT):
             return self.finish(job, spool.read(EXIT) or LOST)
@@ -96,6 +96,37 @@ class Reconciler:
         elif is_orphaned(spool):
             self._adopt_orphans(spool)
         return with_process(job, spool) if started else job
+
+    def _refresh_elsewhere(self, job: Job) -> Job:
+        """Return a job of another node in its current state.
+
+        It counts as running until its last output has arrived here.
+        """
+        stored = job if job.state.final else self.store.get(job.id) or job
+        copies = self.spools.copies
+        if copies is None:
+            return stored
+        if stored.state.final:
+            complete = copies.is_complete(stored)
+            return stored if complete else replace(stored, state=JobState.RUNNING, ended=None)
+        spool = copies.spool_of(job.id)
+        if spool.has(EXIT):
+            return self.finish(stored, spool.read(EXIT) or LOST)
+        return with_process(stored, spool)
+
+    def give_up(self, node: str, message: str) -> None:
+        """Record that the active jobs of another node are lost.
+
+        :param node: the node
+        :param message: why, in one line
+        :raises Unavailable: if the store cannot be used
+        """
+        for job in self.store.find(states=ACTIVE, node=node, limit=MAX_ACTIVE):
+            current = self._refresh_elsewhere(job)  # its end may be known already
+            if not current.state.final:
+                ended = time.time()
+                lost = replace(current, state=JobState.LOST, ended=ended, message=message, kill_time=None)
+                self.record(lost)
 
     def finish(self, job: Job, exit_record: dict[str, Any]) -> Job:
         """Record the end of a job, and return the ended job.

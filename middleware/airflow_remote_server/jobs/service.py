@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server.errors import Conflict, NotFound, Unavailable
-from airflow_remote_server.execution.spool import EXIT, STOP, Command, CommandLimits
+from airflow_remote_server.execution.spool import EXIT, Command, CommandLimits
 from airflow_remote_server.jobs.admission import JobAdmission
 from airflow_remote_server.jobs.models import ACTIVE, Job, JobState, id_prefix
 from airflow_remote_server.jobs.reconciler import Reconciler
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from airflow_remote_server.config.settings import Settings
     from airflow_remote_server.execution.client import CompletionChannel, ForkServerClient
     from airflow_remote_server.jobs.models import JobRequest
+    from airflow_remote_server.jobs.sharing import NodeWork
     from airflow_remote_server.jobs.spools import JobSpools
     from airflow_remote_server.jobs.store import JobStore
 
@@ -46,15 +47,22 @@ class JobService:
     :param store: the jobs
     :param spools: their spools
     :param launcher: runs the commands
+    :param node: the part that this node takes in a store that several nodes share; None if it takes none
     """
 
     def __init__(
-        self, settings: Settings, store: JobStore, spools: JobSpools, launcher: ForkServerClient
+        self,
+        settings: Settings,
+        store: JobStore,
+        spools: JobSpools,
+        launcher: ForkServerClient,
+        node: NodeWork | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
         self.spools = spools
         self.launcher = launcher
+        self.node = node
         self.results = JobResults(settings, spools)
         self.reconciler = Reconciler(store, spools, self.results, launcher.cold)
         self.retention = JobRetention(settings, store, spools)
@@ -248,25 +256,24 @@ class JobService:
         :param job: an active job
         :param force: send SIGKILL at once
         :returns: the job in its current state
-        :raises Conflict: if the job is on another machine
-        :raises Unavailable: if the state directory is not writable
+        :raises Conflict: if the job is on another machine that cannot be reached through the store
+        :raises Unavailable: if the state directory is not writable, or the store cannot be used
         """
-        self.spools.require_local(job)
-        spool = self.spools.spool_of(job)
-        request = {"force": force, "until": time.time() + (0 if force else self.grace_of(job))}
-        if force or not spool.requested_stop():  # a second request gives no more time
-            with self.spools.reporting_unwritable():
-                self.spools.with_reserve(lambda: spool.write(STOP, request))
+        self.spools.require_readable(job)
+        if self.node is None or self.spools.owns(job):
+            self.spools.request_stop(job.id, force, self.grace_of(job))
+        else:
+            self.node.stop(job, force, self.grace_of(job))
         return self.refresh(job)
 
     def delete(self, job: Job) -> None:
         """Delete an ended job with its output and files.
 
         :param job: an ended job
-        :raises Conflict: if the job has not ended, or is on another machine
+        :raises Conflict: if the job has not ended, or is on another machine whose jobs cannot be read here
         :raises Unavailable: if the store cannot be used
         """
-        self.spools.require_local(job)
+        self.spools.require_readable(job)
         if not job.state.final:
             raise Conflict(f"job {job.id} is {job.state.value}: stop it first")
         self.spools.remove(job.id)
@@ -297,6 +304,8 @@ class JobService:
         :raises Unavailable: if the store or the state directory cannot be used
         """
         self.reconciler.reconcile_active()
+        if self.node is not None:
+            self.node.maintain(self.spools.node, self.reconciler.give_up)
         self.spools.reserve.fill(self.settings.min_free_bytes)
         if self.retention.is_due():
             self.retention.delete_expired()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_remote_server.errors import Conflict, InsufficientStorage, Unavailable
-from airflow_remote_server.execution.spool import Spool
+from airflow_remote_server.execution.spool import STOP, Spool
 from airflow_remote_server.jobs.models import directory_id
 from airflow_remote_server.util.private_dirs import make_private_dir
 from airflow_remote_server.util.reserve import STEP_BYTES, Reserve, free_bytes
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_remote_server.jobs.models import Job
+    from airflow_remote_server.jobs.sharing import Copies
+
+WATCHER_LOCK = "watcher.lock"
+"""The lock file of the web worker that watches the jobs (``watcher``)."""
 
 ID_DIGITS = 16
 """The number of characters of a state directory's random id."""
@@ -32,11 +37,13 @@ class JobSpools:
     """The spool directories below one state directory.
 
     :param state_dir: the state directory
+    :param copies: the copies of the spools of other nodes, if their jobs can be read here
     """
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, copies: Copies | None = None) -> None:
         self.state_dir = state_dir
         self.root = state_dir / "jobs"
+        self.copies = copies
         self.reserve = Reserve(state_dir)
         self._node = ""
 
@@ -109,18 +116,38 @@ class JobSpools:
         """Return whether a job's spool is in this state directory."""
         return directory_id(job.node) == directory_id(self.node)
 
-    def require_local(self, job: Job) -> None:
-        """Reject a request that needs a job's spool if another machine has it.
+    def require_readable(self, job: Job) -> None:
+        """Reject a request that needs a job's spool if another machine has it, and there are no copies.
 
         :raises Conflict: naming the machine
         """
-        if not self.owns(job):
+        if self.copies is None and not self.owns(job):
             host = job.node.partition("@")[2]
             raise Conflict(f"job {job.id} is on {host}: ask the webserver there") from None
 
     def spool_of(self, job: Job) -> Spool:
-        """Return a job's spool."""
-        return Spool(self.root / job.id)
+        """Return a job's spool, or the copy of it if another node has it.
+
+        :raises Unavailable: if the store cannot be used, or the copy cannot be written
+        """
+        if self.copies is None or self.owns(job):
+            return Spool(self.root / job.id)
+        return self.copies.spool_of(job.id)
+
+    def request_stop(self, job_id: str, force: bool, grace: float) -> None:
+        """Tell the supervisor of a job of this node to stop it. A second request gives no more time.
+
+        :param job_id: the id of the job
+        :param force: whether to send SIGKILL at once
+        :param grace: the time between SIGTERM and SIGKILL, in seconds
+        :raises Unavailable: if the state directory is not writable
+        """
+        spool = Spool(self.root / job_id)
+        if not spool.path.is_dir() or (spool.requested_stop() and not force):
+            return
+        request = {"force": force, "until": time.time() + (0 if force else grace)}
+        with self.reporting_unwritable():
+            self.with_reserve(lambda: spool.write(STOP, request))
 
     def all_spools(self) -> Iterator[Spool]:
         """Yield every spool of this state directory."""
@@ -137,8 +164,10 @@ class JobSpools:
             (self.root / job.id).mkdir(0o700)
 
     def remove(self, job_id: str) -> None:
-        """Delete a job's spool, if there is one."""
+        """Delete a job's spool, or the copy of it, if there is one."""
         shutil.rmtree(self.root / job_id, ignore_errors=True)
+        if self.copies is not None:
+            self.copies.remove(job_id)
 
     def read_output(self, job: Job, stream: str, offset: int, size: int) -> bytes:
         """Return a part of a job's output.
@@ -147,12 +176,7 @@ class JobSpools:
         :param offset: where to start, in bytes
         :param size: bytes to read at most
         """
-        try:
-            with (self.root / job.id / stream).open("rb") as file:
-                file.seek(offset)
-                return file.read(size)
-        except OSError:
-            return b""
+        return self.spool_of(job).read_output(stream, offset, size)
 
     def unwritable(self, error: OSError) -> Unavailable:
         """Return the error to raise when the state directory is not writable."""

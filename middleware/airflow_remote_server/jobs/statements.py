@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, func, or_, select
+from sqlalchemy import bindparam, or_
 
 from airflow_remote_server.jobs.models import ACTIVE
-from airflow_remote_server.jobs.rows import JOBS, is_of_node, row_of
+from airflow_remote_server.jobs.rows import JOBS, row_of
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -60,17 +59,6 @@ RECORD_END = PreparedStatement(
     .where(JOBS.c.id == bindparam("job_id"), IS_ACTIVE)
     .values({name: bindparam(f"new_{name}") for name in RESULT_COLUMNS})
 )
-
-
-@lru_cache
-def count_active(node: str) -> tuple[PreparedStatement, PreparedStatement]:
-    """Return the statements that count the active commands of a node: all, and those of an ``owner``.
-
-    :param node: the node
-    """
-    active = and_(IS_ACTIVE, is_of_node(node), JOBS.c.kind == "command")
-    count = select(func.count()).select_from(JOBS).where(active)
-    return PreparedStatement(count), PreparedStatement(count.where(JOBS.c.principal == bindparam("owner")))
 
 
 def record_end(connection: Connection, job: Job) -> bool:

@@ -12,12 +12,16 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from airflow_remote_server.errors import Unavailable
 from airflow_remote_server.jobs.engine import file_identity, first_line, is_transient, make_engine
+from airflow_remote_server.jobs.limits import JobLimits, insert_within
 from airflow_remote_server.jobs.listing import Listing
 from airflow_remote_server.jobs.migrations import migrate
-from airflow_remote_server.jobs.models import id_prefix
-from airflow_remote_server.jobs.rows import JOBS, LONGEST_LISTED, is_of_node, job_of, row_of, truncate
+from airflow_remote_server.jobs.models import JobState, id_prefix
+from airflow_remote_server.jobs.node_tables import PIECES, STOPS
+from airflow_remote_server.jobs.rows import JOBS, LONGEST_LISTED, is_of_node, job_of, truncate
 from airflow_remote_server.jobs.sql import matches_command
-from airflow_remote_server.jobs.statements import INSERT, count_active, record_end
+from airflow_remote_server.jobs.statements import (
+    record_end,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection, Engine
     from sqlalchemy.sql import ColumnElement
 
-    from airflow_remote_server.jobs.models import Job, JobState
+    from airflow_remote_server.jobs.models import Job
 
 log = logging.getLogger(__name__)
 
@@ -38,18 +42,10 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 MISSING_SECONDS = 12.0
 """How long tables may be missing before they are created again; shorter than ``RETRY_SECONDS``."""
 
+MOST_IDS = 500
+"""The maximum number of ids in a statement; SQLite's least limit is 999."""
+
 T = TypeVar("T")
-
-
-class QueueFull(Exception):
-    """Raised if as many commands are active as the settings allow.
-
-    :param share: whether the principal has used up its share; others may still add commands
-    """
-
-    def __init__(self, share: bool = False) -> None:
-        super().__init__()
-        self.share = share
 
 
 class DuplicateKey(Exception):
@@ -140,30 +136,30 @@ class JobStore:
             self._engine = self._missing_since = None
         return True
 
-    def add(self, job: Job, max_active: int | None, max_share: int | None = None) -> None:
+    def add(
+        self,
+        job: Job,
+        max_active: int | None,
+        max_share: int | None = None,
+        shared: bool = False,
+        alone: bool = False,
+    ) -> None:
         """Add a job.
 
         :param job: the job
         :param max_active: the maximum number of active commands of its node, with this one; None for no limit
         :param max_share: the same for those of its principal
+        :param shared: whether the principal's commands of all nodes count
+        :param alone: whether no service with the same command line may be active
         :raises QueueFull: if there are more
+        :raises AlreadyActive: if there is such a service
         :raises DuplicateKey: if the principal has a job with the same key
         :raises Unavailable: if the store cannot be used
         """
 
-        def insert(connection: Connection) -> None:
-            # The insert comes first, because it locks SQLite against other writers until the count is done.
-            INSERT.execute(connection, row_of(job))
-            count, own = count_active(job.node)
-            if max_active is not None and count.execute(connection, {}).scalar_one() > max_active:
-                raise QueueFull
-            if max_share is not None:
-                share = own.execute(connection, {"owner": job.principal}).scalar_one()
-                if share > max_share:
-                    raise QueueFull(share=True)
-
+        limits = JobLimits(max_active, max_share, shared, alone)
         try:
-            self.run_transaction(insert)
+            self.run_transaction(lambda connection: insert_within(connection, job, limits))
         except IntegrityError:
             if self.get(job.id) is not None:
                 return  # an earlier attempt was committed before its connection broke
@@ -262,9 +258,28 @@ class JobStore:
 
         :raises Unavailable: if the store cannot be used
         """
-        if job_ids:
-            statement = delete(JOBS).where(JOBS.c.id.in_(job_ids))
-            self.run_transaction(lambda connection: connection.execute(statement))
+        if not job_ids:
+            return
+        statements = [
+            delete(table).where(column.in_(job_ids))
+            for table, column in ((JOBS, JOBS.c.id), (PIECES, PIECES.c.job), (STOPS, STOPS.c.job))
+        ]
+        self.run_transaction(lambda connection: [connection.execute(each) for each in statements])
+
+    def revive(self, node: str, job_ids: Collection[str]) -> None:
+        """Make jobs active again that other nodes have given up: their node was cut off, and is back.
+
+        :param node: the node of the jobs
+        :param job_ids: the jobs that it still has
+        :raises Unavailable: if the store cannot be used
+        """
+        given_up = and_(is_of_node(node), JOBS.c.state == JobState.LOST.value)
+        again = {"state": JobState.QUEUED.value, "ended": None, "exit_code": None, "message": ""}
+        ids, statements = list(job_ids), []
+        for start in range(0, len(ids), MOST_IDS):
+            these = JOBS.c.id.in_(ids[start : start + MOST_IDS])
+            statements.append(JOBS.update().where(given_up, these).values(again))
+        self.run_transaction(lambda connection: [connection.execute(each) for each in statements], 0.0)
 
     def find_expired(self, node: str, before: float, keep: int, limit: int) -> list[str]:
         """Return ids of jobs that need not be kept.

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from airflow_remote_server.errors import Unavailable
+from airflow_remote_server.jobs.spools import WATCHER_LOCK
 from airflow_remote_server.util import locks
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class JobWatcher:
     @property
     def path(self) -> Path:
         """Return the lock file."""
-        return self.jobs.spools.state_dir / "watcher.lock"
+        return self.jobs.spools.state_dir / WATCHER_LOCK
 
     def start(self) -> None:
         """Start the thread, unless it runs in this process."""

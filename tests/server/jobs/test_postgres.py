@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from postgres import postgres
 
+from airflow_remote_server.jobs.limits import QueueFull
 from airflow_remote_server.jobs.migrations import MIGRATIONS, version_of
 from airflow_remote_server.jobs.models import Job, JobState
-from airflow_remote_server.jobs.store import DuplicateKey, JobStore, QueueFull
+from airflow_remote_server.jobs.store import DuplicateKey, JobStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from job_rows import ended, job
 
+from airflow_remote_server.jobs.limits import QueueFull
 from airflow_remote_server.jobs.models import Job, JobState
-from airflow_remote_server.jobs.store import DuplicateKey, JobStore, QueueFull
+from airflow_remote_server.jobs.store import DuplicateKey, JobStore
 
 if TYPE_CHECKING:
     pass

@@ -91,7 +91,7 @@ class JobRoutes:
         :raises Conflict: if another machine has the job's spool
         """
         job = self.get(context, job_id)
-        self.jobs.spools.require_local(job)
+        self.jobs.spools.require_readable(job)
         commands = [*BatchProgress(self.jobs.spools.spool_of(job)).commands(job.state.final)]
         if not commands:
             raise NotFound(f"job {job.id} is not a batch: it has no commands")
@@ -109,7 +109,7 @@ class JobRoutes:
         parameters = Parameters(arguments.read_query(context.request))
         part = OutputRange.from_parameters(parameters, max_wait)
         job = self.get(context, job_id)
-        self.jobs.spools.require_local(job)
+        self.jobs.spools.require_readable(job)
         with self.waiting.take_turn(context.connection, part.wait, poll=True) as turn:
             body, next_offset, job = read_output(self.jobs, job, part, media, turn)
         spool = self.jobs.spools.spool_of(job)
@@ -130,7 +130,7 @@ class JobRoutes:
         :raises Conflict: if another machine has the job's spool
         """
         job = self.get(context, job_id)
-        self.jobs.spools.require_local(job)
+        self.jobs.spools.require_readable(job)
         folder = self.jobs.spools.spool_of(job)
         # Accept only names that a walk through the spool finds: no name leads out of it.
         stored = {shown_name(existing): existing for existing, _ in folder.files()}

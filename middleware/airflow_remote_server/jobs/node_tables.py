@@ -1,0 +1,17 @@
+"""The columns of the tables that the nodes of a shared job store use; ``migrations`` creates them."""
+
+from __future__ import annotations
+
+from sqlalchemy import column, table
+
+PIECES = table(
+    "airflow_remote_piece",
+    *[column(name) for name in ("job", "seq", "name", "position", "size", "whole", "data")],
+)
+"""Pieces of the files of spools."""
+
+NODES = table("airflow_remote_node", *[column(name) for name in ("id", "host", "beat", "version")])
+"""The nodes, each with a number that it increases while it is alive."""
+
+STOPS = table("airflow_remote_stop", *[column(name) for name in ("job", "node", "forced", "grace")])
+"""Requests to stop jobs of other nodes."""

@@ -1,0 +1,51 @@
+"""Keep the agent of a node running."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from airflow_remote_server.execution.cold_start import start_program
+from airflow_remote_server.util import locks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+MODULE = "airflow_remote_server.jobs.nodes.agent"
+LOCK, LOG = "agent.lock", "agent.log"
+"""The lock file and the log of the agent, in the state directory."""
+
+RETRY_SECONDS = 10.0
+"""The minimum time between two starts, in seconds."""
+
+
+class AgentStarter:
+    """Starts the agent of a state directory if it does not run.
+
+    :param state_dir: the state directory
+    :param url: the URL of the shared store
+    """
+
+    def __init__(self, state_dir: Path, url: str) -> None:
+        self._state_dir = state_dir
+        self._url = url
+        self._next = 0.0
+
+    def ensure_runs(self) -> None:
+        """Start the agent, unless it runs or was started just now."""
+        now = time.monotonic()
+        if now < self._next or locks.is_locked(self._state_dir / LOCK):
+            return
+        self._next = now + RETRY_SECONDS
+        try:
+            exit_code = start_program(
+                MODULE, [str(self._state_dir)], self._state_dir / LOG, self._url.encode()
+            )
+        except OSError as error:
+            log.warning("The agent of this node could not be started: %s", error)
+            return
+        if exit_code:
+            log.warning("The agent of this node exited with %s, see %s", exit_code, self._state_dir / LOG)

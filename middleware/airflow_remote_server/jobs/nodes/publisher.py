@@ -1,0 +1,234 @@
+"""Publish the spools of this node: write what its jobs print, and how they end, to the shared store."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam
+
+from airflow_remote_server.execution.batch_progress import STATES, TITLES
+from airflow_remote_server.execution.spool import (
+    EXIT,
+    FILES,
+    PROCESS,
+    RESULT,
+    STOP,
+    STOPPING,
+    STREAMS,
+    Spool,
+)
+from airflow_remote_server.jobs.models import JobState
+from airflow_remote_server.jobs.nodes.pieces import PIECE_BYTES, Piece
+from airflow_remote_server.jobs.rows import JOBS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_remote_server.jobs.nodes.pieces import PieceStore
+    from airflow_remote_server.jobs.spools import JobSpools
+    from airflow_remote_server.jobs.store import JobStore
+
+PUBLISHED = "published"
+"""File of a spool all of which has been written to the store."""
+
+WHILE_RUNNING = (PROCESS, STOP, STOPPING, TITLES, STATES)
+"""Files that are published as a whole whenever they have changed."""
+
+ROUND_BYTES = 4 << 20
+"""The maximum size of what is published in one transaction, in bytes."""
+
+
+@dataclass
+class Progress:
+    """What of a spool has been published.
+
+    :param seq: the number of its last piece
+    :param ends: up to where each stream has been published, in bytes
+    :param stamps: inode, size and time of the files that were published as a whole
+    :param running: whether the store knows that the command has started
+    """
+
+    seq: int = 0
+    ends: dict[str, int] = field(default_factory=dict)
+    stamps: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    running: bool = False
+
+
+class SpoolReader:
+    """Reads the pieces of one spool that have not been published.
+
+    :param spool: the spool
+    :param progress: what has been published; it is updated
+    """
+
+    def __init__(self, spool: Spool, progress: Progress) -> None:
+        self.spool = spool
+        self.progress = progress
+
+    def read_pieces(self, budget: int) -> tuple[list[Piece], bool]:
+        """Return new pieces in their order.
+
+        :param budget: the size after which no further piece is read, in bytes
+        :returns: the pieces; whether the command has ended and this is all
+        """
+        ended = self.spool.has(EXIT)  # looked for first: nothing is printed after it
+        pieces: list[Piece] = []
+        for piece in self._pieces(ended):
+            pieces.append(piece)
+            budget -= len(piece.data)
+            if budget <= 0:
+                return pieces, piece.name == EXIT
+        return pieces, ended
+
+    def _pieces(self, ended: bool) -> Iterator[Piece]:
+        for name in WHILE_RUNNING:
+            yield from self._changed(name)
+        for stream in STREAMS:
+            yield from self._appended(stream)
+        if ended:
+            for name, _ in self.spool.files() if self.spool.has(FILES) else ():
+                yield from self._appended(f"{FILES}/{name}")
+            yield from self._changed(RESULT)
+            yield from self._changed(EXIT)  # last: whoever has it, has everything
+
+    def _changed(self, name: str) -> Iterator[Piece]:
+        """Yield a file as a whole if it has changed."""
+        try:
+            with (self.spool.path / name).open("rb") as file:
+                status = os.fstat(file.fileno())
+                stamp = status.st_ino, status.st_size, status.st_mtime_ns
+                if self.progress.stamps.get(name) == stamp:
+                    return
+                data = file.read()
+        except OSError:
+            return
+        self.progress.stamps[name] = stamp
+        yield self._piece(name, 0, True, data)
+
+    def _appended(self, name: str) -> Iterator[Piece]:
+        """Yield what has been appended to a file."""
+        ends = self.progress.ends
+        try:
+            with (self.spool.path / name).open("rb") as file:
+                anew = os.fstat(file.fileno()).st_size < ends.get(name, 0)
+                if anew:
+                    ends[name] = 0  # the log of a service begins anew at its limit
+                file.seek(ends.get(name, 0))
+                while data := file.read(PIECE_BYTES):
+                    position = ends.get(name, 0)
+                    ends[name] = position + len(data)
+                    yield self._piece(name, position, anew, data)
+                    anew = False
+        except OSError:
+            return
+        if name not in ends and name not in STREAMS:
+            ends[name] = 0
+            yield self._piece(name, 0, True, b"")  # an empty file of the user
+
+    def _piece(self, name: str, position: int, whole: bool, data: bytes) -> Piece:
+        self.progress.seq += 1
+        return Piece(self.spool.path.name, self.progress.seq, name, position, whole, data)
+
+
+class Publisher:
+    """Publishes the spools of one state directory.
+
+    :param spools: the spools
+    :param store: the job store
+    :param pieces: the pieces in it
+    """
+
+    def __init__(self, spools: JobSpools, store: JobStore, pieces: PieceStore) -> None:
+        self.spools = spools
+        self._store = store
+        self._pieces = pieces
+        self._progress: dict[str, Progress] = {}
+        self._done: set[str] = set()
+        self._first = True
+
+    @property
+    def active(self) -> frozenset[str]:
+        """Return the ids of the jobs of which something is still to be published."""
+        return frozenset(self._progress)
+
+    def publish(self) -> bool:
+        """Publish what is new, up to a limit.
+
+        :returns: whether the limit was reached, so that there is more
+        :raises Unavailable: if the store cannot be used
+        """
+        self._find_spools()
+        pieces: list[Piece] = []
+        started: list[tuple[str, dict[str, object]]] = []
+        ended: list[Spool] = []
+        budget = ROUND_BYTES
+        for job_id, progress in self._progress.items():
+            if budget <= 0:
+                break
+            spool = Spool(self.spools.root / job_id)
+            found, complete = SpoolReader(spool, progress).read_pieces(budget)
+            budget -= sum(len(piece.data) for piece in found)
+            pieces += found
+            if complete:
+                ended.append(spool)
+            elif not progress.running and isinstance(process := spool.read(PROCESS), dict):
+                started.append((job_id, process))
+        try:
+            self._pieces.append(pieces, retry_for=0.0)
+            self._record_starts(started)
+        except BaseException:
+            self._first = True  # what was written is known to the store alone
+            self._progress.clear()
+            raise
+        for spool in ended:
+            self._end(spool)
+        return budget <= 0
+
+    def _find_spools(self) -> None:
+        """Look for new spools, and forget those that were removed."""
+        try:
+            present = set(os.listdir(self.spools.root))  # noqa: PTH208 - faster, and called often
+        except OSError:
+            return
+        self._done &= present
+        for job_id in self._progress.keys() - present:
+            del self._progress[job_id]
+        for job_id in sorted(present - self._done - self._progress.keys()):
+            if Spool(self.spools.root / job_id).has(PUBLISHED):
+                self._done.add(job_id)
+            else:
+                self._progress[job_id] = self._restore(job_id) if self._first else Progress()
+        self._first = False
+
+    def _restore(self, job_id: str) -> Progress:
+        """Return what an earlier process has published of a spool."""
+        extents = self._pieces.read_extents(job_id)
+        ends = {
+            name: extent.end for name, extent in extents.items() if name in STREAMS or name.startswith(FILES)
+        }
+        return Progress(max((extent.seq for extent in extents.values()), default=0), ends)
+
+    def _record_starts(self, started: list[tuple[str, dict[str, object]]]) -> None:
+        """Record that commands have started, so that lists on other nodes show it."""
+        if not started:
+            return
+        rows = [{"id_": job_id, "began": found["began"], "pid_": found["pid"]} for job_id, found in started]
+        statement = (
+            JOBS.update()
+            .where(JOBS.c.id == bindparam("id_"), JOBS.c.state == JobState.QUEUED.value)
+            .values(state=JobState.RUNNING.value, started=bindparam("began"), pid=bindparam("pid_"))
+        )
+        self._store.run_transaction(lambda connection: connection.execute(statement, rows), retry_for=0.0)
+        for job_id, _ in started:
+            self._progress[job_id].running = True
+
+    def _end(self, spool: Spool) -> None:
+        """Note that all of a spool has been published."""
+        try:
+            (spool.path / PUBLISHED).touch(0o600)
+        except OSError:
+            return  # the spool was removed, or the disk is full: try again
+        self._progress.pop(spool.path.name, None)
+        self._done.add(spool.path.name)

@@ -1,0 +1,215 @@
+"""Several webservers, each with a state directory of its own, that share a job store in PostgreSQL."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+from postgres import postgres
+from processes import AGENT, find_processes, is_running, kill, state_folder, wait_for
+from remote import entry, secret_of
+
+from airflow_remote_server.jobs.nodes import heartbeats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from probe_dag import MakeProbe
+    from remote import Remote
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """Return the URL of a database."""
+    with postgres() as found:
+        yield found
+
+
+def watch(remote: Remote) -> None:
+    """Do what the watcher of a webserver does every few seconds."""
+    api = remote.client.application.app.api.get()  # type: ignore[attr-defined]  # of LintMiddleware
+    assert api.watcher.watch_once()
+
+
+@pytest.fixture
+def nodes(url: str, make_remote: Callable[..., Remote]) -> Iterator[tuple[Remote, Remote]]:
+    """Return callers of two webservers whose agents run."""
+    with state_folder() as first, state_folder() as second:
+        remotes = make_remote(state_dir=first, jobs_url=url), make_remote(state_dir=second, jobs_url=url)
+        for remote in remotes:
+            watch(remote)
+        yield remotes
+
+
+def agents(remote: Remote) -> list[int]:
+    """Return the agents of a webserver's node."""
+    return list(find_processes(remote.settings.state_dir, AGENT))
+
+
+def test_job_is_followed_and_read_on_another_node(
+    nodes: tuple[Remote, Remote], make_probe: MakeProbe
+) -> None:
+    here, there = nodes
+    probe = make_probe("wait")
+    job_id = here.begin(probe, IDEMPOTENCY_KEY="the same")
+    assert there.until(job_id, "running")["pid"] == here.job(job_id)["pid"]
+    wait_for(lambda: there.output(job_id)["data"] == "begun\n")
+    part = there.output(job_id, offset="6")
+    assert (part["complete"], part["state"]) == (False, "running")
+    assert [job["state"] for job in there.jobs(state="running") if job["id"] == job_id] == ["running"]
+    probe.release()
+    assert there.output(job_id, offset="6", wait="60")["data"].rstrip() == "done"
+    ended = there.end(job_id)
+    assert ended["state"] == "succeeded"
+    watch(here)
+    assert there.job(job_id) == here.job(job_id)
+    assert there.output(job_id)["complete"]
+    repeated = [node.run(probe, IDEMPOTENCY_KEY="the same") for node in nodes]
+    assert [reply.status_code for reply in repeated] == [200, 200]
+    fields = ("stdout", "stderr", "exit_code", "output", "job", "airflow_cmd")
+    assert [repeated[0].json[name] for name in fields] == [repeated[1].json[name] for name in fields]
+    assert len(probe.processes) == 1
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_job_is_stopped_from_another_node(
+    nodes: tuple[Remote, Remote], make_probe: MakeProbe, force: bool
+) -> None:
+    here, there = nodes
+    probe = make_probe("stubborn" if force else "wait")
+    job_id = here.begin(probe)
+    reply = there.stop(job_id, query_string={"force": force}, PREFER="wait=60")
+    assert (reply.status_code, reply.json["state"]) == (200, "stopped")
+    assert not any(map(is_running, probe.processes))
+    watch(here)
+    assert here.job(job_id)["state"] == "stopped"
+    assert there.output(job_id)["data"] == here.output(job_id)["data"] == "begun\n"
+
+
+def test_ended_job_is_deleted_from_another_node(nodes: tuple[Remote, Remote], make_probe: MakeProbe) -> None:
+    here, there = nodes
+    probe = make_probe("say", "hello")
+    job_id = here.run(probe).json["job"]["id"]
+    wait_for(lambda: there.job(job_id)["state"] == "succeeded")
+    assert there(f"jobs/{job_id}", "DELETE").status_code == 200
+    assert [node(f"jobs/{job_id}").status_code for node in nodes] == [404, 404]
+
+
+def test_large_output_arrives_whole(nodes: tuple[Remote, Remote], make_probe: MakeProbe) -> None:
+    here, there = nodes
+    probe = make_probe("burst", 3_000_000)
+    job_id = here.run(probe).json["job"]["id"]
+    there.end(job_id)
+    assert there.job(job_id)["stdout_bytes"] == 3_000_001  # with the line end of the list of tasks
+    read = 0
+    while data := there.output(job_id, offset=str(read))["data"]:
+        read += len(data)
+    assert read == 3_000_001
+
+
+def test_agent_that_was_killed_is_replaced_and_publishes_the_rest(
+    nodes: tuple[Remote, Remote], make_probe: MakeProbe
+) -> None:
+    here, there = nodes
+    probe = make_probe("wait")
+    job_id = here.begin(probe)
+    wait_for(lambda: there.output(job_id)["data"] == "begun\n")
+    [agent] = agents(here)
+    kill(agent)
+    probe.release()
+    here.end(job_id)
+
+    def is_replaced() -> bool:
+        watch(here)
+        return agents(here) not in ([], [agent])
+
+    wait_for(is_replaced)
+    assert there.end(job_id)["state"] == "succeeded"
+    assert there.output(job_id)["data"] == "begun\ndone\n\n"
+
+
+def test_jobs_of_a_dead_node_are_lost_with_what_they_printed(
+    nodes: tuple[Remote, Remote], make_probe: MakeProbe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = nodes
+    probe = make_probe("wait")
+    job_id = here.begin(probe)
+    wait_for(lambda: there.output(job_id)["data"] == "begun\n")
+    for pid in [*agents(here)]:
+        kill(pid)
+    watch(there)
+    assert there.job(job_id)["state"] == "running"
+    monkeypatch.setattr(heartbeats, "DEAD_SECONDS", 3.0)
+
+    def is_lost() -> bool:
+        watch(there)
+        return bool(there.job(job_id)["state"] == "lost")
+
+    wait_for(is_lost)
+    lost = there.job(job_id)
+    assert "has not answered for" in lost["message"]
+    assert there.output(job_id)["data"] == "begun\n"
+    # The node was only cut off: it goes on, and the other one learns how the job ends.
+    probe.release()
+
+    def has_succeeded() -> bool:
+        watch(here)
+        return bool(there.job(job_id)["state"] == "succeeded")
+
+    wait_for(has_succeeded)
+    assert there.output(job_id)["data"] == "begun\ndone\n\n"
+
+
+def test_nodes_with_folders_of_their_own_refer_to_one_another(
+    url: str, make_remote: Callable[..., Remote], make_probe: MakeProbe
+) -> None:
+    with state_folder() as first, state_folder() as second:
+        here, there = (
+            make_remote(state_dir=state, jobs_url=url, output_store="folder") for state in (first, second)
+        )
+        job_id = here.run(make_probe("say", "hello")).json["job"]["id"]
+        assert there.job(job_id)["state"] == "succeeded"
+        reply = there(f"jobs/{job_id}/output")
+        assert reply.status_code == 409
+        assert "ask the webserver there" in reply.json["error"]["message"]
+
+
+def test_service_runs_on_one_node_only(nodes: tuple[Remote, Remote], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOITER", "as asked")
+    here, there = nodes
+    with ThreadPoolExecutor(2) as pool:
+        replies = list(pool.map(lambda node: node("scheduler", "POST"), nodes))
+    assert sorted(reply.status_code for reply in replies) == [202, 409]
+    [running] = [reply.json["job"]["id"] for reply in replies if reply.status_code == 202]
+    [refused] = [reply.json["error"]["job"]["id"] for reply in replies if reply.status_code == 409]
+    assert refused == running
+    again = there("scheduler", "POST", data={"force": "true"})
+    assert again.status_code == 202
+    for job_id in (running, again.json["job"]["id"]):
+        assert here.stop(job_id, PREFER="wait=60").json["state"] == "stopped"
+    restarted = here("scheduler", "POST")
+    assert restarted.status_code == 202
+    assert here.stop(restarted.json["job"]["id"], PREFER="wait=60").json["state"] == "stopped"
+
+
+def test_share_of_a_token_counts_on_all_nodes(
+    url: str, make_remote: Callable[..., Remote], tokens_file: Path, make_probe: MakeProbe
+) -> None:
+    tokens_file.write_text(entry("ci", "admin"))
+    tokens_file.chmod(0o600)
+    limits = {"jobs_url": url, "tokens_file": tokens_file, "max_running": 1, "max_queued": 2}
+    with state_folder() as first, state_folder() as second:
+        here, there = (make_remote(state_dir=state, **limits) for state in (first, second))
+        here, there = (node.holding(secret_of("ci")) for node in (here, there))
+        probes = [make_probe("wait") for _ in range(3)]
+        jobs = [node.start(probe) for node, probe in zip((here, there), probes, strict=False)]
+        assert there.run(probes[2]).status_code == 429
+        for probe in probes:
+            probe.release()
+        for node, job_id in zip((here, there), jobs, strict=True):
+            node.end(job_id)
+        assert there.run(probes[2]).status_code == 200
