@@ -44,7 +44,7 @@ STOP_SECONDS = 0.5
 SWEEP_SECONDS = 60.0
 """How often the agent publishes output, looks for requests to stop, and removes spools of deleted jobs."""
 
-IDLE_SECONDS = 60.0
+IDLE_SECONDS = 10.0
 """How long the agent stays without a web server and without a running command, in seconds."""
 
 FAILURE_SECONDS = 1.0
