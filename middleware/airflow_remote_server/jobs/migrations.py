@@ -28,6 +28,9 @@ from sqlalchemy.dialects.mysql import MEDIUMBLOB, MEDIUMTEXT
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 
+from airflow_remote_server._version import __version__
+from airflow_remote_server.errors import Unavailable
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -219,13 +222,18 @@ def next_migration(engine: Engine) -> int | None:
     """Return the version that must be created next, or of which something is missing; None if there is none.
 
     :param engine: the engine of the database
+    :raises Unavailable: if a newer release has created the tables
     """
     version = version_of(engine)
-    if version <= len(MIGRATIONS):
-        with engine.connect() as connection:
-            for number, migration in enumerate(MIGRATIONS[:version], 1):
-                if migration(connection):
-                    return number
+    if version > len(MIGRATIONS):
+        raise Unavailable(
+            f"a newer release of airflow-remote has upgraded the job store (version {version} of its tables; "
+            f"{__version__} knows {len(MIGRATIONS)}): upgrade airflow-remote on this webserver"
+        )
+    with engine.connect() as connection:
+        for number, migration in enumerate(MIGRATIONS[:version], 1):
+            if migration(connection):
+                return number
     return version + 1 if version < len(MIGRATIONS) else None
 
 
@@ -234,6 +242,7 @@ def migrate(engine: Engine, retries: int = RETRIES) -> None:
 
     :param engine: the engine of the database
     :param retries: how often to start again because another process migrates the tables
+    :raises Unavailable: if a newer release has created the tables
     :raises sqlalchemy.exc.SQLAlchemyError: if the database cannot be used
     """
     while (version := next_migration(engine)) is not None:

@@ -13,6 +13,7 @@ from job_rows import ended, job
 from postgres import postgres
 from sqlalchemy import MetaData, create_engine, event, inspect
 
+from airflow_remote_server.errors import Unavailable
 from airflow_remote_server.jobs import engine as engine_module
 from airflow_remote_server.jobs import migrations, rows
 from airflow_remote_server.jobs.store import JobStore
@@ -139,3 +140,13 @@ def test_columns_match_the_job(jobs: JobStore, url: str) -> None:
     names = [column["name"] for column in inspect(engine).get_columns(rows.JOBS.name)]
     assert names == rows.COLUMNS
     engine.dispose()
+
+
+def test_tables_of_a_newer_release_are_refused(jobs: JobStore, url: str) -> None:
+    ended(jobs)
+    engine = engine_module.make_engine(url)
+    with engine.begin() as connection:
+        connection.execute(migrations.VERSIONS.insert().values(version=len(migrations.MIGRATIONS) + 1))
+    engine.dispose()
+    with pytest.raises(Unavailable, match="a newer release of airflow-remote has upgraded the job store"):
+        JobStore(url).find()
