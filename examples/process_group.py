@@ -10,7 +10,7 @@ import time
 from types import FrameType
 from typing import TextIO
 
-STOP_GRACE = 20.0  # seconds between SIGTERM and SIGKILL; a running request may finish
+STOP_GRACE = 60.0  # seconds between SIGTERM and SIGKILL; running commands may finish
 POLL = 0.1  # seconds
 
 

@@ -17,10 +17,12 @@ from typing import Any
 
 from airflow import __version__ as _airflow_version
 
+from airflow_remote_server.middleware import drain_in_gunicorn as _drain_in_gunicorn
 from airflow_remote_server.plugin import WRAPPING as _WRAPPING
 
 _two = _airflow_version.startswith("2.")
 _WRAPPING.take("gunicorn config")  # the plugins only add their link then
+_drain_in_gunicorn()
 
 preload_app = True
 timeout = 120

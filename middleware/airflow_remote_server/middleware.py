@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from airflow_remote_server.http.routing import MARK, find_api
+from airflow_remote_server.integrations.gunicorn_drain import let_master_drain, runs_in_gunicorn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from airflow_remote_server.config.settings import Settings
+    from airflow_remote_server.execution.draining import Drainer
     from airflow_remote_server.http.app import Api
     from airflow_remote_server.http.unavailable import UnavailableApp
     from airflow_remote_server.missing_extra import MissingExtra
@@ -96,6 +98,32 @@ class LazyApi:
         return find_api(script_name, path_info, self.base_path) is not None
 
 
+def make_drainer(settings: Settings | None = None) -> Drainer:
+    """Return what drains the server of this process at SIGTERM.
+
+    :param settings: the configuration; None to read Airflow's at SIGTERM
+    """
+    from airflow_remote_server.execution.draining import Drainer
+
+    def read_options() -> tuple[Path, float]:
+        if settings is not None:
+            return settings.state_dir, settings.drain_seconds
+        from airflow_remote_server.config.reader import read_drain_options
+
+        return read_drain_options()
+
+    return Drainer(read_options)
+
+
+def drain_in_gunicorn(settings: Settings | None = None) -> None:
+    """Let the server drain at SIGTERM, if this is gunicorn's master.
+
+    :param settings: the configuration; None to read Airflow's at SIGTERM
+    """
+    drainer = make_drainer(settings)
+    let_master_drain(drainer.take_signal, drainer.is_done)
+
+
 class RestApiMiddleware:
     """Serve the Airflow command line below ``/admin/rest_api``; pass every other request on.
 
@@ -106,9 +134,10 @@ class RestApiMiddleware:
     def __init__(self, app: WSGIApplication, settings: Settings | None = None) -> None:
         self.app = app
         self.api = LazyApi(settings)
-        if os.environ.get("SERVER_SOFTWARE", "").startswith("gunicorn"):
+        if runs_in_gunicorn():
             # This is a webserver. Some commands of Airflow 2 create the web application as well.
             self.api.prepare()
+            drain_in_gunicorn(settings)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         self.api.watch()  # any request shows that this process is not gunicorn's master

@@ -16,8 +16,10 @@ from airflow_remote_server.config.reader import (
     token_is_configured,
 )
 from airflow_remote_server.http.routing import PREFIX
+from airflow_remote_server.integrations.gunicorn_drain import runs_in_gunicorn
 from airflow_remote_server.integrations.installed import installed_integration
 from airflow_remote_server.integrations.release import installed_release
+from airflow_remote_server.middleware import drain_in_gunicorn
 
 
 class Claim:
@@ -62,6 +64,8 @@ def middleware_class() -> type:
         return RestApiMiddleware
     from airflow_remote_server.asgi import RestApiAsgiMiddleware
 
+    if runs_in_gunicorn():
+        drain_in_gunicorn()
     return RestApiAsgiMiddleware
 
 

@@ -262,6 +262,7 @@ def start_server(
     env["AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT"] = str(ports["worker_log_server"])
     env["AIRFLOW__CELERY__FLOWER_PORT"] = str(ports["flower"])
     env["AIRFLOW__CELERY__BROKER_URL"] = f"redis://127.0.0.1:{ports['broker']}/0"
+    env["AIRFLOW__REST_API_PLUGIN__DRAIN_SECONDS"] = "0.5"  # most tests do not wait for their probes
     for name, value in (environment or {}).items():
         env[name] = value.replace("{home}", str(home)).replace("{port}", str(port))
     with (home / "serve.err").open("w") as errors:

@@ -29,7 +29,7 @@ class TestUnits:
         service = parse_ini(unit)["Service"]
         assert unit_variables(unit)[STATE_VARIABLE] == f"/var/lib/{service['StateDirectory']}"
         assert service["StateDirectoryMode"] == "0700"
-        assert service["KillMode"] == "control-group"
+        assert service["KillMode"] == "mixed"
         if "LoadCredential" in service:
             name, _, file = service["LoadCredential"].partition(":")
             assert unit_variables(unit)[f"{TOKEN_VARIABLE}_CMD"] == f"cat %d/{name}"

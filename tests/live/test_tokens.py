@@ -116,7 +116,7 @@ def test_the_page_its_stylesheet_and_health_need_no_token(server: Server) -> Non
     assert "trigger_dag" in page.text
     assert TOKEN not in page.text
     health = server.request("/api/v1.0/health", headers={})
-    assert (health.status, health.json) == (200, {"status": "healthy"})
+    assert (health.status, health.json) == (200, {"status": "healthy", "ready": True})
     assert server.request("/static/style.css", headers={}).status == 200
 
 

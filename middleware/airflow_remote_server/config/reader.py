@@ -77,6 +77,17 @@ def read_base_path() -> str:
         raise SettingsError(f"[{section}] base_url is not a URL: {error}") from error
 
 
+def read_drain_options() -> tuple[Path, float]:
+    """Return the state directory and ``drain_seconds``, without running a command, which may read the token.
+
+    :raises SettingsError: if one of them cannot be used
+    """
+    from airflow.configuration import AIRFLOW_HOME, conf
+
+    field, option = next(item for item in options_of(Settings) if item[0].name == "drain_seconds")
+    return _read_state_dir(conf, Path(AIRFLOW_HOME)), _read_number(conf, option, default_of(field, option))
+
+
 def read_settings() -> Settings:
     """Return the settings of the installed Airflow.
 
@@ -98,7 +109,7 @@ def read_settings() -> Settings:
         proxy_fix=_read_proxy_fix(conf, web, major),
         dags_folder=dags_folder,
         log_folder=Path(_get(conf.get, "logging", "base_log_folder", str(home / "logs"))),
-        state_dir=Path(_get(conf.get, SECTION, "state_dir", str(home / "rest_api"))).expanduser().absolute(),
+        state_dir=_read_state_dir(conf, home),
         tokens_file=_read_tokens_file(conf, home),
         jobs_url=_read_jobs_url(conf),
         output_store=_read_output_store(conf),
@@ -183,6 +194,10 @@ READERS: dict[OptionType, Callable[[Any, Option, Any], Any]] = {
     OptionType.PATTERNS: _read_patterns,
     OptionType.ORIGINS: _read_origins,
 }
+
+
+def _read_state_dir(conf: Any, home: Path) -> Path:
+    return Path(_get(conf.get, SECTION, "state_dir", str(home / "rest_api"))).expanduser().absolute()
 
 
 def _read_token(conf: Any) -> str | None:

@@ -156,6 +156,15 @@ class Settings:
             unit="seconds",
         ),
     )
+    drain_seconds: float = field(
+        default=25.0,
+        metadata=option(
+            "drain_seconds",
+            "How long the webserver waits at SIGTERM for its commands to end; it takes no new ones then.",
+            _NUMBER,
+            unit="seconds",
+        ),
+    )
     max_running: int = field(
         default=16,
         metadata=option("max_running", "How many commands run at once.", _INTEGER),

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airflow_remote_server.util.drain import DRAIN
 from airflow_remote_server.util.slots import ProcessSlots, ThreadSlots, waiting_share
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ class Turn:
     shortened: bool = False
 
     def is_over(self) -> bool:
-        """Return whether to stop waiting already, since the client is gone."""
-        return self.connection.is_gone()
+        """Return whether to stop waiting already: the client is gone, or the server stops now."""
+        return DRAIN.is_over or self.connection.is_gone()
 
 
 class WaitingRequests:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from airflow_remote_server.errors import Busy, Conflict, InsufficientStorage
+from airflow_remote_server.errors import Busy, Conflict, InsufficientStorage, Unavailable
 from airflow_remote_server.jobs.limits import AlreadyActive, QueueFull
 from airflow_remote_server.jobs.models import ACTIVE, JobState
 from airflow_remote_server.jobs.reconciler import MAX_ACTIVE
 from airflow_remote_server.jobs.store import DuplicateKey
 from airflow_remote_server.util import locks
+from airflow_remote_server.util.drain import DRAIN
 
 if TYPE_CHECKING:
     from airflow_remote_server.config.settings import Settings
@@ -26,6 +27,21 @@ RETRY_AFTER = "5"
 
 LOCK_SECONDS = 10.0
 """How long a service waits while another one is being started."""
+
+
+class Draining(Unavailable):
+    """Raised if the web server is about to stop."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this webserver is stopping and takes no new commands: try again in a moment",
+            {"Retry-After": RETRY_AFTER},
+        )
+
+    @property
+    def kind(self) -> str:
+        """Return the ``error.type`` of the envelope."""
+        return Unavailable.__name__
 
 
 class ServiceRuns(Conflict):
@@ -74,10 +90,11 @@ class JobAdmission:
         :raises Busy: if too many commands are active
         :raises DuplicateKey: if the request repeats an earlier one; carries the earlier job
         :raises Conflict: if another request used the same key
+        :raises Draining: if the web server is about to stop
         :raises InsufficientStorage: if the disk of the state directory is almost full
         :raises Unavailable: if the store or the state directory cannot be used
         """
-        self._require_space(job)
+        self._require_readiness(job)
         if not job.service or again:
             return self._add(job)
         self.spools.ensure_state_dir()
@@ -161,11 +178,16 @@ class JobAdmission:
             {"Retry-After": RETRY_AFTER},
         )
 
-    def _require_space(self, job: Job) -> None:
-        """Reject a job if the disk is almost full; a repeated request gets its earlier job nevertheless."""
+    def _require_readiness(self, job: Job) -> None:
+        """Reject a job if the server drains or the disk is almost full.
+
+        A repeated request gets its earlier job nevertheless.
+        """
         try:
+            if DRAIN.active:
+                raise Draining
             self.spools.require_space(self.settings.min_free_bytes)
-        except InsufficientStorage:
+        except (Draining, InsufficientStorage):
             earlier = None if job.key is None else self.store.find_key(job.principal, job.key)
             if earlier is None:
                 raise

@@ -161,7 +161,7 @@ def test_invalid_file_rejects_everybody(
 
 def test_health_reports_an_invalid_file_without_secrets(holder: Any, tokens_file: Path) -> None:
     remote = holder("viewer")
-    assert remote("health").json == {"status": "healthy"}
+    assert remote("health").json == {"status": "healthy", "ready": True}
     tokens_file.write_text(entry("ci", "viewer") + f"token = '{secret_of('ci')}'")
     response = remote("health")
     assert (response.status_code, response.json["status"]) == (503, "unhealthy")

@@ -40,6 +40,7 @@ _WHOAMI = record(
         reason=STRING,
     ),
 )
+_HEALTH = record("The API's health", "status ready", status=STRING, ready=FLAG)
 _NOT_MODIFIED: Schema = {"description": "The document has not changed"}
 
 
@@ -81,13 +82,13 @@ PATHS: dict[str, Schema] = {
         "get": {
             "operationId": "health",
             "tags": ["server"],
-            "summary": "Check whether the API works; needs no token",
+            "summary": "Check whether the API works and takes commands; needs no token",
             "x-read-only": True,
             "security": [],
             "responses": {
                 "200": {
                     "description": "The API works",
-                    "content": {JSON: {"schema": record("The API's health", "status", status=STRING)}},
+                    "content": {JSON: {"schema": _HEALTH}},
                 },
                 "503": ref("Unavailable", "responses"),
             },

@@ -11,6 +11,7 @@ from airflow_remote_server.http.openapi import OpenApi
 from airflow_remote_server.http.page import Page
 from airflow_remote_server.http.responses import json_response, revalidated
 from airflow_remote_server.http.routes import ROUTES
+from airflow_remote_server.util.drain import DRAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,11 +74,14 @@ class ServerRoutes:
         return self.page.static(context.request, name, version)
 
     def show_health(self, context: RequestContext) -> Response:
-        """Serve ``GET /api/v1.0/health``."""
+        """Serve ``GET /api/v1.0/health``: whether the API works, and whether it takes commands."""
         problem = self.authenticator.problem
         if problem:
-            return json_response({"status": "unhealthy", "reason": problem}, 503)
-        return json_response({"status": "healthy"}, 200)
+            return json_response({"status": "unhealthy", "ready": False, "reason": problem}, 503)
+        if DRAIN.active:
+            stopping = "the webserver is stopping and takes no new commands"
+            return json_response({"status": "healthy", "ready": False, "reason": stopping}, 503)
+        return json_response({"status": "healthy", "ready": True}, 200)
 
     def show_openapi(self, context: RequestContext) -> Response:
         """Serve ``GET /api/v1.0/openapi.json``.
