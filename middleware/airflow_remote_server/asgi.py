@@ -14,8 +14,7 @@ from airflow_remote_server.http.asgi_connection import AsgiConnection
 from airflow_remote_server.http.connection import BODY, CONNECTION
 from airflow_remote_server.http.routing import MARK, normalize_path
 from airflow_remote_server.integrations.added_headers import without_added_authorization
-from airflow_remote_server.integrations.gunicorn_drain import runs_in_gunicorn
-from airflow_remote_server.middleware import LazyApi, make_drainer
+from airflow_remote_server.middleware import LazyApi, hold_sigterm
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -60,8 +59,7 @@ class RestApiAsgiMiddleware:
         if scope["type"] == "lifespan":
             self.api.prepare()  # the server is starting
             self.api.watch()
-            if not runs_in_gunicorn():
-                make_drainer(self.settings).hold_signal()
+            hold_sigterm(self.settings)
         await self.app(scope, receive, send)
 
     def limit_body(self, receive: Receive) -> Receive:

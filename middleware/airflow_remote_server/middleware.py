@@ -124,6 +124,19 @@ def drain_in_gunicorn(settings: Settings | None = None) -> None:
     let_master_drain(drainer.take_signal, drainer.is_done)
 
 
+def hold_sigterm(settings: Settings | None = None) -> None:
+    """Let the server drain at SIGTERM, if this is a process of an ASGI server that has just started.
+
+    :param settings: the configuration; None to read Airflow's at SIGTERM
+    """
+    from airflow_remote_server.execution.draining import ignore_while_master_drains
+
+    if runs_in_gunicorn():
+        ignore_while_master_drains()
+    else:
+        make_drainer(settings).hold_signal()
+
+
 class RestApiMiddleware:
     """Serve the Airflow command line below ``/admin/rest_api``; pass every other request on.
 

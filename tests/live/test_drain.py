@@ -21,7 +21,7 @@ FOREVER = "600"
 
 WAYS: dict[str, dict[str, Any]] = {
     "plugin": {},
-    "gunicorn": {"way": "gunicorn"},
+    "gunicorn": {"way": "gunicorn", "environment": {"GUNICORN_CMD_ARGS": "--workers 2"}},
     "several workers": {"environment": {"AIRFLOW__API__WORKERS": "2"}},
 }
 

@@ -28,6 +28,9 @@ A process group or a control group gets a signal as a whole, and then the parent
 CHECK_SECONDS = 0.2
 """Interval between two looks at the commands."""
 
+NOTICE_SECONDS = 1.5
+"""How long gunicorn's master may take to begin to drain, after a signal that its workers have got, too."""
+
 FILL_SECONDS = 10.0
 """How long a request may take to fill the directory of its job."""
 
@@ -87,6 +90,8 @@ class Drainer:
         """Return whether the server has drained: the commands have ended, or their time is over."""
         if self._jobs is not None and not self._ended:
             self._ended = DRAIN.is_over or not any_command_runs(self._jobs)
+            if self._ended:
+                DRAIN.end()
         return self._ended
 
     def hold_signal(self) -> None:
@@ -116,3 +121,29 @@ class Drainer:
                     os.kill(pid, signal.SIGTERM)
 
         signal.signal(signal.SIGTERM, on_signal)
+
+
+def ignore_while_master_drains() -> None:
+    """Ignore SIGTERM in this worker of gunicorn while the master drains, which says when to stop.
+
+    A process group gets the signal as a whole, and a worker that stops would close its connections.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+    if not callable(handler) or threading.current_thread() is not threading.main_thread():
+        return
+    pid = os.getpid()
+    waited = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if waited.is_set() or (DRAIN.active and not DRAIN.holds) or os.getpid() != pid:
+            handler(number, frame)
+        elif not DRAIN.active:
+            threading.Thread(target=wait, name="airflow-remote-drain", daemon=True).start()
+
+    def wait() -> None:
+        time.sleep(NOTICE_SECONDS)
+        if not DRAIN.holds and signal.getsignal(signal.SIGTERM) is on_signal:
+            waited.set()  # this is the end of this worker only
+            os.kill(pid, signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, on_signal)

@@ -7,25 +7,36 @@ import struct
 import time
 
 DEADLINE = struct.Struct("d")
+SIZE = DEADLINE.size + 1
+"""The deadline, and a byte that is 1 when the server has drained."""
 
 
 class Drain:
     """The state of one web server, in memory that it shares with the processes that it forks afterward."""
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, DEADLINE.size)
+        self._memory = mmap.mmap(-1, SIZE)
 
     def begin(self, seconds: float) -> None:
         """Begin to drain.
 
         :param seconds: how long the commands may take
         """
-        self._memory[:] = DEADLINE.pack(time.monotonic() + seconds)  # the clock is that of the machine
+        DEADLINE.pack_into(self._memory, 0, time.monotonic() + seconds)  # the clock is that of the machine
+
+    def end(self) -> None:
+        """Note that the server has drained, so that it stops now."""
+        self._memory[-1] = 1
+
+    @property
+    def holds(self) -> bool:
+        """Return whether the server drains, and does not stop yet."""
+        return self.active and not self.is_over and not self._memory[-1]
 
     @property
     def _deadline(self) -> float:
         """Return when the time of the commands is over, by ``time.monotonic``; 0 if it does not drain."""
-        deadline: float = DEADLINE.unpack(self._memory[:])[0]
+        deadline: float = DEADLINE.unpack_from(self._memory)[0]
         return deadline
 
     @property

@@ -12,16 +12,21 @@ from typing import Any
 import pytest
 from processes import wait_for
 
-from airflow_remote_server.execution.draining import FILL_SECONDS, Drainer, any_command_runs
+from airflow_remote_server.execution.draining import (
+    FILL_SECONDS,
+    Drainer,
+    any_command_runs,
+    ignore_while_master_drains,
+)
 from airflow_remote_server.execution.spool import EXIT, PROCESS, Command, CommandLimits, Spool
-from airflow_remote_server.util.drain import DEADLINE, DRAIN
+from airflow_remote_server.util.drain import DRAIN, SIZE
 
 SECONDS = 300.0
 
 
 @pytest.fixture(autouse=True)
 def no_drain(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(DRAIN, "_memory", mmap.mmap(-1, DEADLINE.size))
+    monkeypatch.setattr(DRAIN, "_memory", mmap.mmap(-1, SIZE))
 
 
 @pytest.fixture
@@ -120,3 +125,32 @@ class TestSignals:
             assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
         finally:
             signal.signal(signal.SIGTERM, before)
+
+
+class TestWorkersOfGunicorn:
+    def test_they_ignore_the_signal_while_the_master_drains(
+        self, handled: list[int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("airflow_remote_server.execution.draining.NOTICE_SECONDS", 0.0)
+        ignore_while_master_drains()
+        DRAIN.begin(SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert handled == []
+        DRAIN.end()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert handled == [signal.SIGTERM]
+
+    def test_they_obey_the_signal_when_the_time_is_over(self, handled: list[int]) -> None:
+        ignore_while_master_drains()
+        DRAIN.begin(0.001)
+        wait_for(lambda: DRAIN.is_over)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert handled == [signal.SIGTERM]
+
+    def test_a_worker_that_is_replaced_ends(
+        self, handled: list[int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("airflow_remote_server.execution.draining.NOTICE_SECONDS", 0.2)
+        ignore_while_master_drains()
+        os.kill(os.getpid(), signal.SIGTERM)
+        wait_for(lambda: handled == [signal.SIGTERM])

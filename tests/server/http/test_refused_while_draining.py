@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_remote_server.util.drain import DEADLINE, DRAIN
+from airflow_remote_server.util.drain import DRAIN, SIZE
 
 if TYPE_CHECKING:
     from probe_dag import MakeProbe
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def own_drain(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(DRAIN, "_memory", mmap.mmap(-1, DEADLINE.size))
+    monkeypatch.setattr(DRAIN, "_memory", mmap.mmap(-1, SIZE))
 
 
 def assert_refused(response: Any) -> None:
