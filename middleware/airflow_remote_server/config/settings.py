@@ -231,6 +231,16 @@ class Settings:
             default="a SQLite file in the `state_dir`",
         ),
     )
+    fernet_key: str = field(
+        default="",
+        repr=False,
+        metadata=option(
+            "fernet_key",
+            "Airflow's key; it encrypts queued commands in a shared `jobs_url`. Without it, no other "
+            "webserver takes them over.",
+            section="core",
+        ),
+    )
     output_store: str = field(
         default="database",
         metadata=option(

@@ -4,6 +4,7 @@
 ``job.json``      what a supervisor needs: ``title`` (secrets masked), ``service``, ``limits``
 ``command.json``  ``program``, ``argv``, ``logged``, ``principal``, ``secrets`` and ``preview``, until a
                   supervisor claims it. A claim is a rename, so only one succeeds
+``offered.json``  the same, while other machines may take over the command: no supervisor claims it
 ``claimed.json``  the same, until the child has read it: the arguments may be secret
 ``supervisor``    the supervisor of the command: its lock file (``util.locks``), process ID and start time
 ``process``       the process ID and start time of the command; the process itself writes this file
@@ -57,6 +58,7 @@ JOB, COMMAND, CLAIMED, SUPERVISOR, PROCESS = (
     "supervisor",
     "process",
 )
+OFFERED = "offered.json"
 STDOUT, STDERR, RESULT, EXIT = "stdout", "stderr", "result.json", "exit.json"
 STOP, STOPPING = "stop", "stopping"
 MODULES = "modules.json"
@@ -176,8 +178,25 @@ class Spool:
 
         :returns: False if another process has claimed it
         """
+        return self._rename(COMMAND, CLAIMED)
+
+    def offer(self) -> bool:
+        """Keep supervisors from claiming the command, since another machine may take it over.
+
+        :returns: False if a supervisor has claimed it
+        """
+        return self._rename(COMMAND, OFFERED)
+
+    def withdraw_offer(self) -> bool:
+        """Let supervisors claim the command again.
+
+        :returns: False if it was not offered
+        """
+        return self._rename(OFFERED, COMMAND)
+
+    def _rename(self, old: str, new: str) -> bool:
         try:
-            (self.path / COMMAND).rename(self.path / CLAIMED)
+            (self.path / old).rename(self.path / new)
         except OSError:
             return False
         return True
@@ -287,6 +306,10 @@ class Spool:
         for name in names:
             if name in (STAGE, COMMANDS):
                 shutil.rmtree(self.path / name, ignore_errors=True)
-            elif name in (COMMAND, CLAIMED, BATCH) or name.endswith(PARTIAL) or name.startswith(UPLOAD):
+            elif (
+                name in (COMMAND, OFFERED, CLAIMED, BATCH)
+                or name.endswith(PARTIAL)
+                or name.startswith(UPLOAD)
+            ):
                 with contextlib.suppress(OSError):
                     (self.path / name).unlink()

@@ -18,7 +18,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_remote_server.execution.command_process import detach_from_supervisor, run_command
-from airflow_remote_server.execution.spool import EXIT, PROCESS, RESULT, SUPERVISOR, Spool
+from airflow_remote_server.execution.spool import EXIT, OFFERED, PROCESS, RESULT, SUPERVISOR, Spool
 from airflow_remote_server.execution.supervised_process import SupervisedProcess
 from airflow_remote_server.util.locks import start_ticks
 from airflow_remote_server.util.process_tree import ProcessTree, kill_processes
@@ -156,6 +156,8 @@ class Supervisor:
         """Start queued commands while there are slots."""
         while self.queue:
             process = self.queue[0]
+            if process.spool.has(OFFERED):
+                return  # until it is withdrawn or taken over
             process.slot = None if process.service else self.slots.acquire()
             if process.slot is None and not process.service:
                 return

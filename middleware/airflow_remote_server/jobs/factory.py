@@ -12,6 +12,7 @@ from airflow_remote_server.execution.fingerprint import current_fingerprint
 from airflow_remote_server.jobs.nodes.agent_starter import AgentStarter
 from airflow_remote_server.jobs.nodes.copies import SpoolCopies
 from airflow_remote_server.jobs.nodes.node import Node
+from airflow_remote_server.jobs.nodes.offers import CommandFiles
 from airflow_remote_server.jobs.nodes.pieces import PieceStore
 from airflow_remote_server.jobs.service import JobService
 from airflow_remote_server.jobs.spools import JobSpools
@@ -31,5 +32,7 @@ def make_jobs(settings: Settings) -> JobService:
     if not settings.shares_output:
         return JobService(settings, store, JobSpools(state_dir), launcher)
     copies = SpoolCopies(state_dir / "copies", PieceStore(store))
-    node = Node(store, copies, AgentStarter(state_dir, settings.jobs_url))
+    starter = AgentStarter(state_dir, settings.jobs_url, settings.fernet_key)
+    files = CommandFiles.from_keys(settings.fernet_key)
+    node = Node(store, copies, starter, files)
     return JobService(settings, store, JobSpools(state_dir, copies), launcher, node)

@@ -174,7 +174,16 @@ def create_nodes(connection: Connection) -> list[DDLElement]:
         Column("forced", Integer, nullable=False),
         Column("grace", Float(53), nullable=False),
     )
-    return [statement for table in (piece, node, stop) for statement in create_missing(connection, table)]
+    offer = Table(
+        "airflow_remote_offer",
+        metadata,
+        Column("job", String(40), primary_key=True),
+        Column("node", String(40), nullable=False),
+        Column("data", LargeBinary().with_variant(MEDIUMBLOB(), "mysql"), nullable=False),
+    )
+    Index("airflow_remote_offer_node", offer.c.node, offer.c.job)
+    tables = (piece, node, stop, offer)
+    return [statement for table in tables for statement in create_missing(connection, table)]
 
 
 def create_missing(connection: Connection, table: Table) -> list[DDLElement]:

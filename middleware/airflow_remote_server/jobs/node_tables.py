@@ -13,5 +13,8 @@ PIECES = table(
 NODES = table("airflow_remote_node", *[column(name) for name in ("id", "host", "beat", "version")])
 """The nodes, each with a number that it increases while it is alive."""
 
+OFFERS = table("airflow_remote_offer", *[column(name) for name in ("job", "node", "data")])
+"""Queued commands that another node may take over if their node dies, encrypted."""
+
 STOPS = table("airflow_remote_stop", *[column(name) for name in ("job", "node", "forced", "grace")])
 """Requests to stop jobs of other nodes."""

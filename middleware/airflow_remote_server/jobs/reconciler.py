@@ -9,7 +9,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server.errors import Unavailable
-from airflow_remote_server.execution.spool import CLAIMED, COMMAND, EXIT, PROCESS, STDERR, STDOUT, SUPERVISOR
+from airflow_remote_server.execution.spool import (
+    CLAIMED,
+    COMMAND,
+    EXIT,
+    OFFERED,
+    PROCESS,
+    STDERR,
+    STDOUT,
+    SUPERVISOR,
+)
 from airflow_remote_server.jobs.models import ACTIVE, Job, JobState
 
 if TYPE_CHECKING:
@@ -87,7 +96,8 @@ class Reconciler:
         spool = self.spools.spool_of(job)
         if spool.has(EXIT):
             return self.finish(job, spool.read(EXIT) or LOST)
-        waiting = spool.has(COMMAND)  # checked first: COMMAND is renamed to CLAIMED before PROCESS appears
+        # Checked first: COMMAND is renamed to CLAIMED before PROCESS appears.
+        waiting = spool.has(OFFERED) or spool.has(COMMAND)
         started = spool.has(CLAIMED) or spool.has(PROCESS)
         if not started and not waiting:
             if time.time() > job.created + SUBMIT_SECONDS and not spool.has(EXIT):

@@ -6,13 +6,14 @@ determine a job's true state.
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server.errors import Conflict, NotFound, Unavailable
-from airflow_remote_server.execution.spool import EXIT, Command, CommandLimits
+from airflow_remote_server.execution.spool import EXIT, Command, CommandLimits, Spool
 from airflow_remote_server.jobs.admission import JobAdmission
 from airflow_remote_server.jobs.models import ACTIVE, Job, JobState, id_prefix
 from airflow_remote_server.jobs.reconciler import Reconciler
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     from airflow_remote_server.config.settings import Settings
     from airflow_remote_server.execution.client import CompletionChannel, ForkServerClient
     from airflow_remote_server.jobs.models import JobRequest
-    from airflow_remote_server.jobs.sharing import NodeWork
+    from airflow_remote_server.jobs.sharing import Fill, NodeWork
     from airflow_remote_server.jobs.spools import JobSpools
     from airflow_remote_server.jobs.store import JobStore
+
+log = logging.getLogger(__name__)
 
 POLL_SECONDS = (0.005, 0.05)
 """Shortest and longest pause when polling for the end of a job that has no channel."""
@@ -111,6 +114,21 @@ class JobService:
             self.discard(job)
             raise
         return job
+
+    def resume(self, job_id: str, fill: Fill) -> None:
+        """Run a queued command of a dead node here. If that is not possible, its job becomes lost.
+
+        :param job_id: the id of its job, which belongs to this node now
+        :param fill: fills its spool
+        """
+        path = self.spools.root / job_id
+        try:
+            path.mkdir(0o700)
+            fill(path)
+            with self.launcher.start(Spool(path), service=False) or nullcontext():
+                pass  # nobody waits for its end
+        except (OSError, ValueError, Unavailable) as error:
+            log.warning("Job %s of a dead node cannot run here: %s", job_id, error)
 
     def discard(self, job: Job) -> None:
         """Delete a job that never ran."""
@@ -305,7 +323,7 @@ class JobService:
         """
         self.reconciler.reconcile_active()
         if self.node is not None:
-            self.node.maintain(self.spools.node, self.reconciler.give_up)
+            self.node.maintain(self.spools.node, self.resume, self.reconciler.give_up)
         self.spools.reserve.fill(self.settings.min_free_bytes)
         if self.retention.is_due():
             self.retention.delete_expired()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_remote_server.execution.spool import Spool
     from airflow_remote_server.jobs.models import Job
+
+
+Fill = Callable[[Path], None]
+"""Write the files of a queued command into a directory; it raises OSError or ValueError if it cannot."""
 
 
 class Copies(Protocol):
@@ -36,10 +40,13 @@ class NodeWork(Protocol):
         :raises Unavailable: if the store cannot be used
         """
 
-    def maintain(self, own: str, give_up: Callable[[str, str], None]) -> None:
+    def maintain(
+        self, own: str, resume: Callable[[str, Fill], None], give_up: Callable[[str, str], None]
+    ) -> None:
         """Do what is due on this node.
 
         :param own: this node
+        :param resume: called with the id of each job that was taken over, and a function that fills its spool
         :param give_up: called with each dead node, and why its jobs are lost
         :raises Unavailable: if the store cannot be used
         """

@@ -16,7 +16,7 @@ from airflow_remote_server.jobs.limits import JobLimits, insert_within
 from airflow_remote_server.jobs.listing import Listing
 from airflow_remote_server.jobs.migrations import migrate
 from airflow_remote_server.jobs.models import JobState, id_prefix
-from airflow_remote_server.jobs.node_tables import PIECES, STOPS
+from airflow_remote_server.jobs.node_tables import OFFERS, PIECES, STOPS
 from airflow_remote_server.jobs.rows import JOBS, LONGEST_LISTED, is_of_node, job_of, truncate
 from airflow_remote_server.jobs.sql import matches_command
 from airflow_remote_server.jobs.statements import (
@@ -179,7 +179,7 @@ class JobStore:
     def get_all(self, job_ids: Collection[str]) -> dict[str, Job]:
         """Return those of some jobs that exist, by their ids.
 
-        :param job_ids: not more than SQLite's least limit of 999
+        :param job_ids: not more than ``MOST_IDS``
         """
         query = select(JOBS).where(JOBS.c.id.in_(job_ids))
         rows = (
@@ -262,7 +262,12 @@ class JobStore:
             return
         statements = [
             delete(table).where(column.in_(job_ids))
-            for table, column in ((JOBS, JOBS.c.id), (PIECES, PIECES.c.job), (STOPS, STOPS.c.job))
+            for table, column in (
+                (JOBS, JOBS.c.id),
+                (PIECES, PIECES.c.job),
+                (STOPS, STOPS.c.job),
+                (OFFERS, OFFERS.c.job),
+            )
         ]
         self.run_transaction(lambda connection: [connection.execute(each) for each in statements])
 
@@ -270,16 +275,15 @@ class JobStore:
         """Make jobs active again that other nodes have given up: their node was cut off, and is back.
 
         :param node: the node of the jobs
-        :param job_ids: the jobs that it still has
+        :param job_ids: those of them that it still runs, not more than ``MOST_IDS``
         :raises Unavailable: if the store cannot be used
         """
-        given_up = and_(is_of_node(node), JOBS.c.state == JobState.LOST.value)
+        if not job_ids:
+            return
+        given_up = and_(is_of_node(node), JOBS.c.state == JobState.LOST.value, JOBS.c.id.in_(job_ids))
         again = {"state": JobState.QUEUED.value, "ended": None, "exit_code": None, "message": ""}
-        ids, statements = list(job_ids), []
-        for start in range(0, len(ids), MOST_IDS):
-            these = JOBS.c.id.in_(ids[start : start + MOST_IDS])
-            statements.append(JOBS.update().where(given_up, these).values(again))
-        self.run_transaction(lambda connection: [connection.execute(each) for each in statements], 0.0)
+        statement = JOBS.update().where(given_up).values(again)
+        self.run_transaction(lambda connection: connection.execute(statement), 0.0)
 
     def find_expired(self, node: str, before: float, keep: int, limit: int) -> list[str]:
         """Return ids of jobs that need not be kept.

@@ -6,11 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.fernet import Fernet
 from postgres import postgres
 from processes import AGENT, find_processes, is_running, kill, state_folder, wait_for
 from remote import entry, secret_of
 
+from airflow_remote_server.execution.spool import OFFERED
 from airflow_remote_server.jobs.nodes import heartbeats
+from airflow_remote_server.jobs.nodes import node as node_module
+from airflow_remote_server.jobs.nodes.offers import NEXT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -213,3 +217,45 @@ def test_share_of_a_token_counts_on_all_nodes(
         for node, job_id in zip((here, there), jobs, strict=True):
             node.end(job_id)
         assert there.run(probes[2]).status_code == 200
+
+
+def test_queued_commands_of_a_dead_node_run_on_another_one_once(
+    url: str, make_remote: Callable[..., Remote], make_probe: MakeProbe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeats, "DEAD_SECONDS", 3.0)
+    monkeypatch.setattr(node_module, "DEAD_SECONDS", 3.0)
+    settings = {"jobs_url": url, "fernet_key": Fernet.generate_key().decode(), "max_running": 1}
+    with state_folder() as first, state_folder() as second:
+        here, there = (make_remote(state_dir=state, **settings) for state in (first, second))
+        for node in (here, there):
+            watch(node)
+        stopped = make_probe("say", "stopped")
+        here.begin(make_probe("wait"))
+        probes = [make_probe("say", f"number-{number}") for number in range(NEXT + 8)]
+        jobs = [here.start(probe) for probe in probes]
+        ahead, offered = jobs[:NEXT], jobs[NEXT:]
+        wait_for(lambda: {path.parent.name for path in first.glob(f"jobs/*/{OFFERED}")} == {*offered})
+        stop_id = here.start(stopped)
+        wait_for(lambda: (first / "jobs" / stop_id / OFFERED).exists())
+        assert there.stop(stop_id, PREFER="wait=60").json["state"] == "stopped"
+        while alive := find_processes(first):
+            for pid in alive:
+                kill(pid)
+
+        def all_ended() -> bool:
+            watch(there)
+            return all(there.job(job_id)["ended"] for job_id in jobs)
+
+        wait_for(all_ended)
+        assert {there.job(job_id)["state"] for job_id in offered} == {"succeeded"}
+        assert {there.job(job_id)["state"] for job_id in ahead} == {"lost"}
+        for number, job_id in enumerate(jobs):
+            assert (job_id in offered) == (f"number-{number}" in there.output(job_id)["data"])
+        assert [len(probe.processes) for probe in probes] == [0] * NEXT + [1] * len(offered)
+        assert not stopped.processes
+        # The node comes back, and learns that its commands run elsewhere.
+        watch(here)
+        wait_for(lambda: not list(first.glob(f"jobs/*/{OFFERED}")))
+        assert here.run(make_probe("say", "back")).status_code == 200
+        assert {here.job(job_id)["state"] for job_id in offered} == {"succeeded"}
+        assert [len(probe.processes) for probe in probes] == [0] * NEXT + [1] * len(offered)

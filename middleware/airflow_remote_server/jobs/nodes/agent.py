@@ -1,13 +1,15 @@
 """The agent of a node: a process that connects the spools of one state directory with the shared job store.
 
-Started by ``AgentStarter`` as ``python -m airflow_remote_server.jobs.nodes.agent STATE``, with the URL of the
-store on standard input, since it may contain a password. It does not depend on the web server: it lives as
-long as the web server or a command of this node does. After SIGTERM, it ends once all output is published.
+Started by ``AgentStarter`` as ``python -m airflow_remote_server.jobs.nodes.agent STATE``. The URL of the
+store, which may contain a password, and Airflow's ``fernet_key`` are JSON on its standard input. It does not
+depend on the web server: it lives as long as the web server or a command of this node does. After SIGTERM, it
+ends once all output is published.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import signal
@@ -22,13 +24,15 @@ from sqlalchemy.exc import IntegrityError
 from airflow_remote_server.errors import Unavailable
 from airflow_remote_server.execution.daemonize import daemonize
 from airflow_remote_server.execution.spool import EXIT, Spool
+from airflow_remote_server.jobs.models import JobState
 from airflow_remote_server.jobs.nodes.agent_starter import LOCK
 from airflow_remote_server.jobs.nodes.heartbeats import BEAT_SECONDS, DEAD_SECONDS, Heartbeats
+from airflow_remote_server.jobs.nodes.offers import CommandFiles, Offers
 from airflow_remote_server.jobs.nodes.pieces import PieceStore
 from airflow_remote_server.jobs.nodes.publisher import PUBLISHED, Publisher
 from airflow_remote_server.jobs.nodes.stops import StopRequests
 from airflow_remote_server.jobs.spools import WATCHER_LOCK, JobSpools
-from airflow_remote_server.jobs.store import JobStore
+from airflow_remote_server.jobs.store import MOST_IDS, JobStore
 from airflow_remote_server.util import locks
 
 if TYPE_CHECKING:
@@ -59,15 +63,22 @@ class NodeAgent:
 
     :param store: the job store
     :param spools: the spools of this node
+    :param files: encrypts queued commands for other nodes; None to keep them here
     :param clock: returns the time, in seconds
     """
 
     def __init__(
-        self, store: JobStore, spools: JobSpools, clock: Callable[[], float] = time.monotonic
+        self,
+        store: JobStore,
+        spools: JobSpools,
+        files: CommandFiles | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store = store
         self.spools = spools
         self.publisher = Publisher(spools, store, PieceStore(store))
+        self.files = files
+        self.offers = Offers(store)
         self.stops = StopRequests(store)
         self.heartbeats = Heartbeats(store)
         self._clock = clock
@@ -107,13 +118,18 @@ class NodeAgent:
             self.heartbeats.beat(node)
             now = self._clock()
             if self._last_beat is None or now > self._last_beat + GAP_SECONDS:
-                self.store.revive(node, [spool.path.name for spool in self._unpublished()])
+                self.recover()
             self._last_beat = now
         if self._is_due("stops", STOP_SECONDS):
             self.stops.carry_out(self.spools)
         if self._is_due("sweep", SWEEP_SECONDS):
             self.remove_deleted()
-        return self.publisher.publish()
+        more = self.publisher.publish()
+        if self.files is not None:
+            active = [Spool(self.spools.root / job_id) for job_id in self.publisher.active]
+            for job_id in self.offers.update(active, node, self.files):
+                self.spools.remove(job_id)  # another node has it
+        return more
 
     def _is_due(self, name: str, interval: float) -> bool:
         """Return whether it is time for something, and start its next interval if so."""
@@ -126,6 +142,24 @@ class NodeAgent:
     def _unpublished(self) -> list[Spool]:
         return [spool for spool in self.spools.all_spools() if not spool.has(PUBLISHED)]
 
+    def recover(self) -> None:
+        """Go on with the jobs that other nodes have given up because this one was cut off.
+
+        Commands that have not started stay lost: their users may have run them again.
+
+        :raises Unavailable: if the store cannot be used
+        :raises OSError: if a spool cannot be written
+        """
+        for start in range(0, len(unpublished := self._unpublished()), MOST_IDS):
+            spools = {spool.path.name: spool for spool in unpublished[start : start + MOST_IDS]}
+            stored = self.store.get_all(spools)
+            lost = [job_id for job_id, job in stored.items() if job.state is JobState.LOST]
+            for spool in [spools[job_id] for job_id in lost]:
+                if spool.claim() or (spool.withdraw_offer() and spool.claim()):
+                    spool.write_end(None, "lost")
+                    lost.remove(spool.path.name)
+            self.store.revive(self.spools.node, lost)
+
     def remove_deleted(self) -> None:
         """Remove the spools of jobs that another node has deleted.
 
@@ -137,19 +171,24 @@ class NodeAgent:
             with suppress(OSError):
                 if spool.path.stat().st_mtime < before:
                     old.append(spool.path.name)
-        for start in range(0, len(old), 500):
-            part = old[start : start + 500]
+        for start in range(0, len(old), MOST_IDS):
+            part = old[start : start + MOST_IDS]
             known = self.store.get_all(part)
             for job_id in part:
                 if job_id not in known and Spool(self.spools.root / job_id).has(EXIT):
                     self.spools.remove(job_id)
 
+    def _has_work(self) -> bool:
+        """Return whether a command of this node runs, or has ended and is not published yet."""
+        active = (Spool(self.spools.root / job_id) for job_id in self.publisher.active)
+        return any(spool.has(EXIT) or spool.is_supervised() for spool in active)
+
     def is_needed(self) -> bool:
         """Return whether this process is to go on."""
         if self._ending:
-            return bool(self.publisher.active)
+            return self._has_work()
         now = self._clock()
-        if self.publisher.active or locks.is_locked(self.spools.state_dir / WATCHER_LOCK):
+        if self._has_work() or locks.is_locked(self.spools.state_dir / WATCHER_LOCK):
             self._needed = now
         return self.spools.root.is_dir() and now < self._needed + IDLE_SECONDS
 
@@ -159,13 +198,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("state", type=Path)
     state: Path = parser.parse_args().state
-    url = sys.stdin.read()
+    secrets = json.loads(sys.stdin.read())
     lock = locks.acquire(state / LOCK, LOCK_SECONDS)
     if lock is None:
         return
     daemonize()
     logging.basicConfig(format="%(asctime)s %(message)s")
-    agent = NodeAgent(JobStore(url), JobSpools(state))
+    files = CommandFiles.from_keys(secrets["fernet_key"])
+    agent = NodeAgent(JobStore(secrets["url"]), JobSpools(state), files)
     signal.signal(signal.SIGTERM, agent.end)
     agent.run()
     os._exit(0)

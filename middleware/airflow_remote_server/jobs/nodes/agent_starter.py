@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from typing import TYPE_CHECKING
@@ -27,11 +28,12 @@ class AgentStarter:
 
     :param state_dir: the state directory
     :param url: the URL of the shared store
+    :param fernet_key: Airflow's
     """
 
-    def __init__(self, state_dir: Path, url: str) -> None:
+    def __init__(self, state_dir: Path, url: str, fernet_key: str) -> None:
         self._state_dir = state_dir
-        self._url = url
+        self._secrets = json.dumps({"url": url, "fernet_key": fernet_key}).encode()
         self._next = 0.0
 
     def ensure_runs(self) -> None:
@@ -41,9 +43,7 @@ class AgentStarter:
             return
         self._next = now + RETRY_SECONDS
         try:
-            exit_code = start_program(
-                MODULE, [str(self._state_dir)], self._state_dir / LOG, self._url.encode()
-            )
+            exit_code = start_program(MODULE, [str(self._state_dir)], self._state_dir / LOG, self._secrets)
         except OSError as error:
             log.warning("The agent of this node could not be started: %s", error)
             return

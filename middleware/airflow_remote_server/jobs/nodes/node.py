@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_remote_server.jobs.models import directory_id
 from airflow_remote_server.jobs.nodes.heartbeats import DEAD_SECONDS, NodeMonitor
+from airflow_remote_server.jobs.nodes.offers import Offers
 from airflow_remote_server.jobs.nodes.stops import StopRequests
 
 if TYPE_CHECKING:
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from airflow_remote_server.jobs.models import Job
     from airflow_remote_server.jobs.nodes.agent_starter import AgentStarter
     from airflow_remote_server.jobs.nodes.copies import SpoolCopies
+    from airflow_remote_server.jobs.nodes.offers import CommandFiles
+    from airflow_remote_server.jobs.sharing import Fill
     from airflow_remote_server.jobs.store import JobStore
 
 
@@ -23,10 +27,15 @@ class Node:
     :param store: the shared store
     :param copies: the copies of the spools of other nodes
     :param starter: starts the agent of this node
+    :param files: decrypts the queued commands of other nodes; None if they are not offered
     """
 
-    def __init__(self, store: JobStore, copies: SpoolCopies, starter: AgentStarter) -> None:
+    def __init__(
+        self, store: JobStore, copies: SpoolCopies, starter: AgentStarter, files: CommandFiles | None
+    ) -> None:
         self.copies = copies
+        self._offers = Offers(store)
+        self._files = files
         self._stops = StopRequests(store)
         self._monitor = NodeMonitor(store)
         self._starter = starter
@@ -41,18 +50,30 @@ class Node:
         """
         self._stops.send(job, force, grace)
 
-    def maintain(self, own: str, give_up: Callable[[str, str], None]) -> None:
-        """Keep the agent running, give up the jobs of dead nodes, and delete copies that nobody reads.
+    def maintain(
+        self, own: str, resume: Callable[[str, Fill], None], give_up: Callable[[str, str], None]
+    ) -> None:
+        """Keep the agent running, and delete copies that nobody reads. If a node is dead, run its queue.
 
         Only the web worker that watches the jobs of this node does this.
 
         :param own: this node
+        :param resume: called with the id of each job that was taken over, and a function that fills its spool
         :param give_up: called with each dead node, and why its jobs are lost
         :raises Unavailable: if the store cannot be used
         """
         self._starter.ensure_runs()
         for identity, host in self._monitor.find_dead().items():
             if identity != directory_id(own):
+                self._take_over(identity, own, resume)
                 lost = f"job lost: its webserver {host} has not answered for {DEAD_SECONDS:g} s"
                 give_up(identity, f"{lost}; the changes it made before remain")
         self.copies.remove_unused()
+
+    def _take_over(self, dead: str, own: str, resume: Callable[[str, Fill], None]) -> None:
+        """Run the commands that a dead node has offered."""
+        files = self._files
+        while files is not None and (taken := self._offers.take(dead, own)):
+            for job_id, data in taken.items():
+                self.copies.remove(job_id)
+                resume(job_id, partial(files.unpack, data))
