@@ -29,6 +29,9 @@ TOKENS_FILE = "tokens_file"
 AIRFLOW_DATABASE = "airflow"
 """The value of ``jobs_url`` that stands for Airflow's own database."""
 
+ASYNC_DRIVER = re.compile(r"[a-z]+\+(asyncpg|aiosqlite|aiomysql|asyncmy|[a-z0-9]+_async)\b")
+"""The scheme of a database URL that only SQLAlchemy's asynchronous engine accepts."""
+
 ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 """An origin as browsers send it (RFC 6454, section 6.2)."""
 
@@ -223,7 +226,11 @@ def _read_jobs_url(conf: Any) -> str:
     """Return the URL of the database for jobs, which may be Airflow's own; "" for the default."""
     url = str(_get(conf.get, SECTION, "jobs_url", "") or "").strip()
     if url == AIRFLOW_DATABASE:
-        return str(_get(conf.get, "database", "sql_alchemy_conn", ""))
+        url = str(_get(conf.get, "database", "sql_alchemy_conn", ""))
+        if url.startswith("sqlite"):
+            return ""  # a file of our own does not change the settings of Airflow's
+    if ASYNC_DRIVER.match(url):
+        raise SettingsError(f"[{SECTION}] jobs_url must name a driver that is not asynchronous")
     return url
 
 

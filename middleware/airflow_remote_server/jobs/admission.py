@@ -141,7 +141,9 @@ class JobAdmission:
                 self.reconciler.reconcile_active()  # some may have ended while no request waited for them
             except DuplicateKey as duplicate:
                 earlier = self._repeated(job, duplicate.job)
-                never_ran = earlier.state is JobState.LOST and earlier.started is None
+                # The queue of another node may still run it.
+                own = self.spools.owns(earlier)
+                never_ran = own and earlier.state is JobState.LOST and earlier.started is None
                 if attempt == ATTEMPTS - 1 or not never_ran:
                     raise DuplicateKey(earlier) from None
                 self.spools.remove(earlier.id)  # this request takes its place

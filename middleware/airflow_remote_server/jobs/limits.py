@@ -1,4 +1,7 @@
-"""Add a job in one transaction with the checks that no other job can get between."""
+"""Add a job in one transaction with the checks of its limits.
+
+On databases other than SQLite, jobs that are added at the same time may exceed a limit by a few.
+"""
 
 from __future__ import annotations
 

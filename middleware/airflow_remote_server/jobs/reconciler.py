@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +103,8 @@ class Reconciler:
         if not started and not waiting:
             if time.time() > job.created + SUBMIT_SECONDS and not spool.has(EXIT):
                 # The web worker was killed after it wrote the row and before it filled the spool.
+                with suppress(OSError):
+                    spool.write_end(None, "lost")
                 return self.finish(job, LOST)
         elif is_orphaned(spool):
             self._adopt_orphans(spool)
@@ -132,7 +135,10 @@ class Reconciler:
         :raises Unavailable: if the store cannot be used
         """
         for job in self.store.find(states=ACTIVE, node=node, limit=MAX_ACTIVE):
-            current = self._refresh_elsewhere(job)  # its end may be known already
+            try:
+                current = self._refresh_elsewhere(job)  # its end may be known already
+            except Unavailable:  # its copy cannot be written
+                current = job
             if not current.state.final:
                 ended = time.time()
                 lost = replace(current, state=JobState.LOST, ended=ended, message=message, kill_time=None)

@@ -322,11 +322,11 @@ class JobService:
         :raises Unavailable: if the store or the state directory cannot be used
         """
         self.reconciler.reconcile_active()
-        if self.node is not None:
-            self.node.maintain(self.spools.node, self.resume, self.reconciler.give_up)
         self.spools.reserve.fill(self.settings.min_free_bytes)
         if self.retention.is_due():
             self.retention.delete_expired()
+        if self.node is not None:
+            self.node.maintain(self.spools.node, self.resume, self.reconciler.give_up)
 
     def _tidy(self) -> None:
         """Record ends without a waiting request, and delete expired jobs, once per interval."""

@@ -187,6 +187,21 @@ class JobStore:
         )
         return {job.id: job for job in map(job_of, rows)}
 
+    def known_ids(self, job_ids: Collection[str]) -> set[str]:
+        """Return which jobs exist.
+
+        :param job_ids: not more than ``MOST_IDS``
+        """
+        return self._find_ids(JOBS.c.id.in_(job_ids))
+
+    def lost_ids(self, node: str) -> set[str]:
+        """Return which jobs of a node are recorded as lost."""
+        return self._find_ids(and_(JOBS.c.state == JobState.LOST.value, is_of_node(node)))
+
+    def _find_ids(self, condition: ColumnElement[bool]) -> set[str]:
+        query = select(JOBS.c.id).where(condition)
+        return self.run_transaction(lambda connection: set(connection.execute(query).scalars()), 0.0)
+
     def find_key(self, principal: str, key: str) -> Job | None:
         """Return the job of a principal with an Idempotency-Key, or None if there is none."""
         return self._find_one(and_(JOBS.c.principal == principal, JOBS.c.key == key))

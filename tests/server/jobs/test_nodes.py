@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from cryptography.fernet import Fernet
@@ -14,7 +15,10 @@ from remote import entry, secret_of
 from airflow_remote_server.execution.spool import OFFERED
 from airflow_remote_server.jobs.nodes import heartbeats
 from airflow_remote_server.jobs.nodes import node as node_module
+from airflow_remote_server.jobs.nodes.agent_starter import LOCK
+from airflow_remote_server.jobs.nodes.copies import SpoolCopies
 from airflow_remote_server.jobs.nodes.offers import NEXT
+from airflow_remote_server.jobs.nodes.pieces import Piece
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
 
     from probe_dag import MakeProbe
     from remote import Remote
+
+    from airflow_remote_server.jobs.nodes.pieces import PieceStore
 
 pytestmark = pytest.mark.slow
 
@@ -259,3 +265,53 @@ def test_queued_commands_of_a_dead_node_run_on_another_one_once(
         assert here.run(make_probe("say", "back")).status_code == 200
         assert {here.job(job_id)["state"] for job_id in offered} == {"succeeded"}
         assert [len(probe.processes) for probe in probes] == [0] * NEXT + [1] * len(offered)
+
+
+def test_log_of_a_service_that_begins_anew_is_replaced(
+    nodes: tuple[Remote, Remote], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = nodes
+    monkeypatch.setenv("LOITER", "until never")
+    job_id = here("scheduler", "POST").json["job"]["id"]
+    stderr = here.settings.state_dir / "jobs" / job_id / "stderr"
+    wait_for(lambda: there.output(job_id, stream="stderr")["data"])
+    stderr.write_bytes(b"")
+    wait_for(lambda: not there.output(job_id, stream="stderr")["data"])
+    with stderr.open("ab") as file:
+        file.write(b"anew\n")
+    wait_for(lambda: there.output(job_id, stream="stderr")["data"] == "anew\n")
+    assert there.stop(job_id, data={"force": "true"}, PREFER="wait=60").json["state"] == "stopped"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["/etc/passwd", "//tmp/x", "../x", "files/../../x", "files//x", "..", "", "files/%2e%2e/x", ".cursor"],
+)
+def test_pieces_cannot_leave_their_copy(name: str, tmp_path: Path) -> None:
+    class Pieces:
+        def read_after(self, job_id: str, seq: int) -> list[Piece]:
+            found = [Piece(job_id, 1, name, 0, True, b"9"), Piece(job_id, 2, "files/caf%E9", 0, True, b"ok")]
+            return found[seq:]
+
+    spool = SpoolCopies(tmp_path / "copies", cast("PieceStore", Pieces())).spool_of("job")
+    written = {path for path in tmp_path.rglob("*") if path.is_file()}
+    assert written == {spool.path / ".cursor", spool.path / "files" / os.fsdecode(b"caf\xe9")}
+    assert spool.path.joinpath(".cursor").read_text() == "2"
+
+
+def test_agent_with_another_configuration_is_replaced(
+    nodes: tuple[Remote, Remote], make_remote: Callable[..., Remote], url: str
+) -> None:
+    here, _ = nodes
+    [agent] = wait_for(lambda: agents(here))
+    api = here.client.application.app.api.get()  # type: ignore[attr-defined]  # of LintMiddleware
+    wait_for((here.settings.state_dir / LOCK).read_text)
+    api.watcher.close_lock()
+    changed = make_remote(state_dir=here.settings.state_dir, jobs_url=f"{url}&application_name=changed")
+
+    def is_replaced() -> bool:
+        watch(changed)
+        return agents(here) not in ([], [agent])
+
+    wait_for(is_replaced)
+    assert not is_running(agent)

@@ -19,14 +19,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import IntegrityError
-
-from airflow_remote_server.errors import Unavailable
 from airflow_remote_server.execution.daemonize import daemonize
 from airflow_remote_server.execution.spool import EXIT, Spool
-from airflow_remote_server.jobs.models import JobState
-from airflow_remote_server.jobs.nodes.agent_starter import LOCK
-from airflow_remote_server.jobs.nodes.heartbeats import BEAT_SECONDS, DEAD_SECONDS, Heartbeats
+from airflow_remote_server.jobs.engine import first_line
+from airflow_remote_server.jobs.nodes.agent_starter import LOCK, digest_of
+from airflow_remote_server.jobs.nodes.heartbeats import BEAT_SECONDS, Heartbeats
 from airflow_remote_server.jobs.nodes.offers import CommandFiles, Offers
 from airflow_remote_server.jobs.nodes.pieces import PieceStore
 from airflow_remote_server.jobs.nodes.publisher import PUBLISHED, Publisher
@@ -44,18 +41,22 @@ LOCK_SECONDS = 1.0
 """How long to try to get the lock: a process that tests it may hold it for a moment."""
 
 PUBLISH_SECONDS = 0.25
+"""How often the agent looks for new output, in seconds."""
+
 STOP_SECONDS = 0.5
+"""How often it looks for requests to stop, in seconds."""
+
+RECOVER_SECONDS = 10.0
+"""How often it looks for jobs of this node that others have given up, in seconds."""
+
 SWEEP_SECONDS = 60.0
-"""How often the agent publishes output, looks for requests to stop, and removes spools of deleted jobs."""
+"""How often it removes the spools of deleted jobs, in seconds."""
 
 IDLE_SECONDS = 10.0
 """How long the agent stays without a web server and without a running command, in seconds."""
 
 FAILURE_SECONDS = 1.0
 """The pause after the store could not be used, in seconds."""
-
-GAP_SECONDS = DEAD_SECONDS / 2
-"""After this time without a heartbeat, other nodes may have given up the jobs of this one."""
 
 
 class NodeAgent:
@@ -64,6 +65,7 @@ class NodeAgent:
     :param store: the job store
     :param spools: the spools of this node
     :param files: encrypts queued commands for other nodes; None to keep them here
+    :param lock: the descriptor of its lock file
     :param clock: returns the time, in seconds
     """
 
@@ -72,6 +74,7 @@ class NodeAgent:
         store: JobStore,
         spools: JobSpools,
         files: CommandFiles | None = None,
+        lock: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store = store
@@ -81,10 +84,11 @@ class NodeAgent:
         self.offers = Offers(store)
         self.stops = StopRequests(store)
         self.heartbeats = Heartbeats(store)
+        self._lock = lock
         self._clock = clock
-        self._due = dict.fromkeys(("beat", "stops", "sweep"), 0.0)
-        self._last_beat: float | None = None
+        self._due = dict.fromkeys(("beat", "stops", "recover", "sweep"), 0.0)
         self._needed = clock()
+        self._reported = ""
         self._ending = False
 
     def end(self, *_: object) -> None:
@@ -98,12 +102,20 @@ class NodeAgent:
             try:
                 if self.run_once():
                     pause = 0.0
-            except (Unavailable, IntegrityError, OSError) as error:
-                print(f"The shared job store cannot be used now: {error}", file=sys.stderr, flush=True)
+            except Exception as error:  # noqa: BLE001 - the agent must go on
+                self._report(error)
                 pause = FAILURE_SECONDS
             time.sleep(pause)
-        with suppress(Unavailable):
-            self.heartbeats.remove(self.spools.node)
+
+    def _report(self, error: Exception) -> None:
+        """Write why something failed to the log, unless it was the last thing that failed, too."""
+        message = f"{type(error).__name__}: {first_line(error)}"
+        if message != self._reported:
+            self._reported = message
+            with suppress(OSError):  # the disk may be full
+                print(
+                    f"The spools of this node cannot be published now: {message}", file=sys.stderr, flush=True
+                )
 
     def run_once(self) -> bool:
         """Do what is due.
@@ -116,10 +128,8 @@ class NodeAgent:
         node = self.spools.node
         if self._is_due("beat", BEAT_SECONDS):
             self.heartbeats.beat(node)
-            now = self._clock()
-            if self._last_beat is None or now > self._last_beat + GAP_SECONDS:
-                self.recover()
-            self._last_beat = now
+        if self._is_due("recover", RECOVER_SECONDS):
+            self.recover()
         if self._is_due("stops", STOP_SECONDS):
             self.stops.carry_out(self.spools)
         if self._is_due("sweep", SWEEP_SECONDS):
@@ -139,9 +149,6 @@ class NodeAgent:
         self._due[name] = now + interval
         return True
 
-    def _unpublished(self) -> list[Spool]:
-        return [spool for spool in self.spools.all_spools() if not spool.has(PUBLISHED)]
-
     def recover(self) -> None:
         """Go on with the jobs that other nodes have given up because this one was cut off.
 
@@ -150,15 +157,19 @@ class NodeAgent:
         :raises Unavailable: if the store cannot be used
         :raises OSError: if a spool cannot be written
         """
-        for start in range(0, len(unpublished := self._unpublished()), MOST_IDS):
-            spools = {spool.path.name: spool for spool in unpublished[start : start + MOST_IDS]}
-            stored = self.store.get_all(spools)
-            lost = [job_id for job_id, job in stored.items() if job.state is JobState.LOST]
-            for spool in [spools[job_id] for job_id in lost]:
-                if spool.claim() or (spool.withdraw_offer() and spool.claim()):
-                    spool.write_end(None, "lost")
-                    lost.remove(spool.path.name)
-            self.store.revive(self.spools.node, lost)
+        lost = self.store.lost_ids(self.spools.node)
+        given_up = []
+        for spool in self.spools.all_spools() if lost else ():
+            if spool.path.name not in lost or spool.has(PUBLISHED):
+                continue
+            if spool.claim() or (spool.withdraw_offer() and spool.claim()):
+                spool.write_end(None, "lost")
+            else:
+                given_up.append(spool.path.name)
+        for start in range(0, len(given_up), MOST_IDS):
+            self.store.revive(self.spools.node, given_up[start : start + MOST_IDS])
+        if given_up:
+            self.publisher.forget_starts()
 
     def remove_deleted(self) -> None:
         """Remove the spools of jobs that another node has deleted.
@@ -173,18 +184,19 @@ class NodeAgent:
                     old.append(spool.path.name)
         for start in range(0, len(old), MOST_IDS):
             part = old[start : start + MOST_IDS]
-            known = self.store.get_all(part)
-            for job_id in part:
-                if job_id not in known and Spool(self.spools.root / job_id).has(EXIT):
+            for job_id in set(part) - self.store.known_ids(part):
+                if not Spool(self.spools.root / job_id).is_supervised():
                     self.spools.remove(job_id)
 
     def _has_work(self) -> bool:
         """Return whether a command of this node runs, or has ended and is not published yet."""
         active = (Spool(self.spools.root / job_id) for job_id in self.publisher.active)
-        return any(spool.has(EXIT) or spool.is_supervised() for spool in active)
+        return self.publisher.unsure or any(spool.has(EXIT) or spool.is_supervised() for spool in active)
 
     def is_needed(self) -> bool:
         """Return whether this process is to go on."""
+        if self._lock is not None and os.fstat(self._lock).st_nlink == 0:
+            return False  # the state directory was removed, and another agent may run
         if self._ending:
             return self._has_work()
         now = self._clock()
@@ -198,15 +210,19 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("state", type=Path)
     state: Path = parser.parse_args().state
-    secrets = json.loads(sys.stdin.read())
+    text = sys.stdin.buffer.read()
+    secrets = json.loads(text)
     lock = locks.acquire(state / LOCK, LOCK_SECONDS)
     if lock is None:
         return
     daemonize()
     logging.basicConfig(format="%(asctime)s %(message)s")
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, json.dumps([os.getpid(), digest_of(text)]).encode(), 0)
     files = CommandFiles.from_keys(secrets["fernet_key"])
-    agent = NodeAgent(JobStore(secrets["url"]), JobSpools(state), files)
+    agent = NodeAgent(JobStore(secrets["url"]), JobSpools(state), files, lock)
     signal.signal(signal.SIGTERM, agent.end)
+    signal.signal(signal.SIGUSR1, lambda *_: os._exit(0))  # the next agent continues
     agent.run()
     os._exit(0)
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
+import os
+import signal
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from airflow_remote_server._version import __version__
 from airflow_remote_server.execution.cold_start import start_program
 from airflow_remote_server.util import locks
 
@@ -39,7 +44,9 @@ class AgentStarter:
     def ensure_runs(self) -> None:
         """Start the agent, unless it runs or was started just now."""
         now = time.monotonic()
-        if now < self._next or locks.is_locked(self._state_dir / LOCK):
+        if now < self._next:
+            return
+        if locks.is_locked(self._state_dir / LOCK) and not self._end_outdated():
             return
         self._next = now + RETRY_SECONDS
         try:
@@ -49,3 +56,23 @@ class AgentStarter:
             return
         if exit_code:
             log.warning("The agent of this node exited with %s, see %s", exit_code, self._state_dir / LOG)
+
+    def _end_outdated(self) -> bool:
+        """End the running agent if it is of another release or has another configuration.
+
+        :returns: whether it was told to end
+        """
+        try:
+            pid, digest = json.loads((self._state_dir / LOCK).read_text("ascii"))
+        except (OSError, ValueError):
+            return False  # it has only just started
+        if digest == digest_of(self._secrets):
+            return False
+        with suppress(OSError):
+            os.kill(pid, signal.SIGUSR1)
+        return True
+
+
+def digest_of(secrets: bytes) -> str:
+    """Return a text that differs if the release or the configuration of an agent differs."""
+    return hashlib.sha256(__version__.encode() + b"\0" + secrets).hexdigest()

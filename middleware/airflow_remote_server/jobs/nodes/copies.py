@@ -10,12 +10,13 @@ import os
 import shutil
 import time
 from contextlib import suppress
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
 
 from airflow_remote_server.errors import Unavailable
-from airflow_remote_server.execution.spool import EXIT, Spool
+from airflow_remote_server.execution.spool import EXIT, FILES, Spool
 from airflow_remote_server.jobs.models import JobState
+from airflow_remote_server.jobs.nodes.pieces import PUBLISHED_FILES
 from airflow_remote_server.util.atomic_files import write_atomically
 from airflow_remote_server.util.private_dirs import make_private_dir
 
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 PULL_SECONDS = 0.2
 """The minimum time between two queries for new pieces of a job, in seconds."""
 
-SETTLE_SECONDS = 5.0
-"""How long the last pieces of a job may take to arrive after its end is known, in seconds."""
+SETTLE_SECONDS = 20.0
+"""After the end of a job is known, it is final when no piece has arrived for this time, in seconds."""
 
 UNUSED_SECONDS = 3600.0
 """How long a copy is kept that nobody reads, in seconds."""
@@ -69,6 +70,8 @@ class CopiedSpool(Spool):
                     self._apply(piece)
                 cursor = pieces[-1].seq
                 write_atomically(self.path / CURSOR, str(cursor))
+                with suppress(FileNotFoundError):
+                    os.utime(self.path / ENDED)
         except OSError as error:
             raise Unavailable(
                 f"cannot write to {self.path} ({error.strerror}): free some space, or make it writable"
@@ -90,8 +93,9 @@ class CopiedSpool(Spool):
 
         :raises OSError: if it cannot be written
         """
-        parts = PurePosixPath(piece.name).parts
-        if not parts or parts[0] in ("/", CURSOR, ENDED) or ".." in parts:
+        name = os.fsdecode(unquote_to_bytes(piece.name))
+        parts = name.split("/")
+        if name not in PUBLISHED_FILES and (parts[0] != FILES or not {"", ".", ".."}.isdisjoint(parts)):
             return  # no publisher writes such a name
         path = self.path.joinpath(*parts)
         make_private_dir(path.parent)
@@ -121,6 +125,9 @@ class CopiedSpool(Spool):
             marker.touch(0o600)
             return False
         return time.time() > seen + SETTLE_SECONDS  # two times of this machine
+
+    def remove_private_files(self) -> None:
+        """Do nothing: a copy has none, and another process may be writing to it."""
 
     def read(self, name: str) -> Any:
         """Return the JSON content of a file; None if it is missing or not JSON."""
@@ -180,6 +187,7 @@ class SpoolCopies:
         before = time.time() - UNUSED_SECONDS
         with suppress(FileNotFoundError):
             for path in self.root.iterdir():
+                cursor = path / CURSOR
                 with suppress(OSError):
-                    if max(path.stat().st_mtime, (path / CURSOR).stat().st_mtime) < before:
+                    if (cursor if cursor.exists() else path).stat().st_mtime < before:
                         shutil.rmtree(path, ignore_errors=True)

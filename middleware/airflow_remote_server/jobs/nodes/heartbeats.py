@@ -9,11 +9,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, exists, insert, not_, select, update
 
 from airflow_remote_server._version import __version__
-from airflow_remote_server.jobs.models import directory_id
 from airflow_remote_server.jobs.node_tables import NODES
+from airflow_remote_server.jobs.rows import JOBS, is_of_node
+from airflow_remote_server.jobs.statements import IS_ACTIVE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,15 +55,6 @@ class Heartbeats:
 
         self._store.run_transaction(write, retry_for=0.0)
 
-    def remove(self, node: str) -> None:
-        """Remove a node that has ended, and all of whose jobs have.
-
-        :param node: the node, or its id
-        :raises Unavailable: if the store cannot be used
-        """
-        statement = delete(NODES).where(NODES.c.id == directory_id(node))
-        self._store.run_transaction(lambda connection: connection.execute(statement), retry_for=0.0)
-
 
 class NodeMonitor:
     """Watches the heartbeats of all nodes.
@@ -94,3 +86,14 @@ class NodeMonitor:
                 dead[identity] = host
         self._seen = seen
         return dead
+
+    def remove(self, identity: str) -> None:
+        """Remove a dead node, unless it has come back or has active jobs.
+
+        :param identity: its id
+        :raises Unavailable: if the store cannot be used
+        """
+        beat = self._seen[identity][0]
+        active = exists(select(JOBS.c.id).where(is_of_node(identity), IS_ACTIVE))
+        statement = delete(NODES).where(NODES.c.id == identity, NODES.c.beat == beat, not_(active))
+        self._store.run_transaction(lambda connection: connection.execute(statement))

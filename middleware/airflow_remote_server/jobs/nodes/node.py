@@ -68,6 +68,7 @@ class Node:
                 self._take_over(identity, own, resume)
                 lost = f"job lost: its webserver {host} has not answered for {DEAD_SECONDS:g} s"
                 give_up(identity, f"{lost}; the changes it made before remain")
+                self._monitor.remove(identity)
         self.copies.remove_unused()
 
     def _take_over(self, dead: str, own: str, resume: Callable[[str, Fill], None]) -> None:

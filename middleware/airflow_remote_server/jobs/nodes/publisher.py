@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from sqlalchemy import bindparam
 
@@ -20,13 +21,14 @@ from airflow_remote_server.execution.spool import (
     Spool,
 )
 from airflow_remote_server.jobs.models import JobState
-from airflow_remote_server.jobs.nodes.pieces import PIECE_BYTES, Piece
+from airflow_remote_server.jobs.nodes.pieces import LONGEST_NAME, PIECE_BYTES, Piece
 from airflow_remote_server.jobs.rows import JOBS
+from airflow_remote_server.jobs.store import MOST_IDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_remote_server.jobs.nodes.pieces import PieceStore
+    from airflow_remote_server.jobs.nodes.pieces import Extent, PieceStore
     from airflow_remote_server.jobs.spools import JobSpools
     from airflow_remote_server.jobs.store import JobStore
 
@@ -36,8 +38,8 @@ PUBLISHED = "published"
 WHILE_RUNNING = (PROCESS, STOP, STOPPING, TITLES, STATES)
 """Files that are published as a whole whenever they have changed."""
 
-ROUND_BYTES = 4 << 20
-"""The maximum size of what is published in one transaction, in bytes."""
+ROUND_BYTES, JOB_BYTES = 4 << 20, 1 << 20
+"""The maximum size of what is published in one transaction, of all jobs and of one, in bytes."""
 
 
 @dataclass
@@ -89,7 +91,8 @@ class SpoolReader:
             yield from self._appended(stream)
         if ended:
             for name, _ in self.spool.files() if self.spool.has(FILES) else ():
-                yield from self._appended(f"{FILES}/{name}")
+                if len(quoted(f"{FILES}/{name}")) <= LONGEST_NAME:
+                    yield from self._appended(f"{FILES}/{name}")
             yield from self._changed(RESULT)
             yield from self._changed(EXIT)  # last: whoever has it, has everything
 
@@ -112,15 +115,14 @@ class SpoolReader:
         ends = self.progress.ends
         try:
             with (self.spool.path / name).open("rb") as file:
-                anew = os.fstat(file.fileno()).st_size < ends.get(name, 0)
-                if anew:
+                if os.fstat(file.fileno()).st_size < ends.get(name, 0):
                     ends[name] = 0  # the log of a service begins anew at its limit
+                    yield self._piece(name, 0, True, b"")
                 file.seek(ends.get(name, 0))
                 while data := file.read(PIECE_BYTES):
                     position = ends.get(name, 0)
                     ends[name] = position + len(data)
-                    yield self._piece(name, position, anew, data)
-                    anew = False
+                    yield self._piece(name, position, False, data)
         except OSError:
             return
         if name not in ends and name not in STREAMS:
@@ -129,7 +131,12 @@ class SpoolReader:
 
     def _piece(self, name: str, position: int, whole: bool, data: bytes) -> Piece:
         self.progress.seq += 1
-        return Piece(self.spool.path.name, self.progress.seq, name, position, whole, data)
+        return Piece(self.spool.path.name, self.progress.seq, quoted(name), position, whole, data)
+
+
+def quoted(name: str) -> str:
+    """Return the name of a file as pieces have it: printable characters of ASCII only."""
+    return quote_from_bytes(os.fsencode(name))
 
 
 class Publisher:
@@ -138,6 +145,8 @@ class Publisher:
     :param spools: the spools
     :param store: the job store
     :param pieces: the pieces in it
+
+    ``unsure`` is true until it is known what earlier processes have published.
     """
 
     def __init__(self, spools: JobSpools, store: JobStore, pieces: PieceStore) -> None:
@@ -146,7 +155,8 @@ class Publisher:
         self._pieces = pieces
         self._progress: dict[str, Progress] = {}
         self._done: set[str] = set()
-        self._first = True
+        self._last = ""
+        self.unsure = True
 
     @property
     def active(self) -> frozenset[str]:
@@ -164,11 +174,12 @@ class Publisher:
         started: list[tuple[str, dict[str, object]]] = []
         ended: list[Spool] = []
         budget = ROUND_BYTES
-        for job_id, progress in self._progress.items():
+        for job_id, progress in self._in_turns():
             if budget <= 0:
                 break
+            self._last = job_id
             spool = Spool(self.spools.root / job_id)
-            found, complete = SpoolReader(spool, progress).read_pieces(budget)
+            found, complete = SpoolReader(spool, progress).read_pieces(min(budget, JOB_BYTES))
             budget -= sum(len(piece.data) for piece in found)
             pieces += found
             if complete:
@@ -179,12 +190,22 @@ class Publisher:
             self._pieces.append(pieces, retry_for=0.0)
             self._record_starts(started)
         except BaseException:
-            self._first = True  # what was written is known to the store alone
+            self.unsure = True  # what was written is known to the store alone
             self._progress.clear()
             raise
         for spool in ended:
             self._end(spool)
         return budget <= 0
+
+    def _in_turns(self) -> list[tuple[str, Progress]]:
+        """Return the jobs, beginning after the last one that was published, so that none waits for long."""
+        jobs = sorted(self._progress.items())
+        return sorted(jobs, key=lambda item: item[0] <= self._last)
+
+    def forget_starts(self) -> None:
+        """Record the starts of all running commands again."""
+        for progress in self._progress.values():
+            progress.running = False
 
     def _find_spools(self) -> None:
         """Look for new spools, and forget those that were removed."""
@@ -195,16 +216,19 @@ class Publisher:
         self._done &= present
         for job_id in self._progress.keys() - present:
             del self._progress[job_id]
-        for job_id in sorted(present - self._done - self._progress.keys()):
-            if Spool(self.spools.root / job_id).has(PUBLISHED):
-                self._done.add(job_id)
-            else:
-                self._progress[job_id] = self._restore(job_id) if self._first else Progress()
-        self._first = False
+        unknown = sorted(present - self._done - self._progress.keys())
+        published = {job_id for job_id in unknown if Spool(self.spools.root / job_id).has(PUBLISHED)}
+        self._done |= published
+        new = [job_id for job_id in unknown if job_id not in published]
+        extents: dict[str, dict[str, Extent]] = {}
+        for start in range(0, len(new) if self.unsure else 0, MOST_IDS):
+            extents.update(self._pieces.read_extents(new[start : start + MOST_IDS]))
+        self._progress.update((job_id, self._restore(extents.get(job_id, {}))) for job_id in new)
+        self.unsure = False
 
-    def _restore(self, job_id: str) -> Progress:
+    def _restore(self, quoted_extents: dict[str, Extent]) -> Progress:
         """Return what an earlier process has published of a spool."""
-        extents = self._pieces.read_extents(job_id)
+        extents = {os.fsdecode(unquote_to_bytes(name)): extent for name, extent in quoted_extents.items()}
         ends = {
             name: extent.end for name, extent in extents.items() if name in STREAMS or name.startswith(FILES)
         }

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from airflow_remote_server.jobs.models import directory_id
 from airflow_remote_server.jobs.node_tables import STOPS
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
+    from sqlalchemy.sql import Delete
 
     from airflow_remote_server.jobs.models import Job
     from airflow_remote_server.jobs.spools import JobSpools
     from airflow_remote_server.jobs.store import JobStore
+
+
+def run_statement(statement: Delete, connection: Connection) -> None:
+    """Execute a statement."""
+    connection.execute(statement)
 
 
 class StopRequests:
@@ -43,7 +51,10 @@ class StopRequests:
                 connection.execute(delete(STOPS).where(STOPS.c.job == job.id))
                 connection.execute(insert(STOPS), [row])
 
-        self._store.run_transaction(write)
+        try:
+            self._store.run_transaction(write)
+        except IntegrityError:
+            self._store.run_transaction(write)  # another node has just sent the same
 
     def carry_out(self, spools: JobSpools) -> None:
         """Carry out the requests for jobs of this node.
@@ -59,6 +70,6 @@ class StopRequests:
         )
         for job_id, forced, grace in rows:
             spools.request_stop(job_id, bool(forced), grace)
-        if rows:
-            done = delete(STOPS).where(STOPS.c.job.in_([row[0] for row in rows]))
-            self._store.run_transaction(lambda connection: connection.execute(done), retry_for=0.0)
+            # A request with force that came meanwhile is kept.
+            done = delete(STOPS).where(STOPS.c.job == job_id, STOPS.c.forced == forced)
+            self._store.run_transaction(partial(run_statement, done), retry_for=0.0)
