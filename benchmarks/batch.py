@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PARALLEL = 4
 ROUNDS = 3
+WAIT = {"Prefer": "wait=108"}
+"""The longest wait by default: otherwise, a sync worker would end its answer after a few seconds."""
 
 
 def measure(server: Server, effort: Effort) -> Result:
@@ -52,7 +54,7 @@ def send_batch(client: Client, count: int, parallel: int | None = None) -> None:
         "commands": [{"command": f"dags {name}", "arguments": {"dag_id": DAG}} for name in names],
         **({"parallel": parallel} if parallel else {}),
     }
-    lines = client.send("POST", "batch", body).splitlines()
+    lines = client.send("POST", "batch", body, WAIT).splitlines()
     envelopes = [each for each in map(json.loads, lines) if "exit_code" in each]
     bad = [each for each in envelopes if each["exit_code"] != 0]
     if bad or len(envelopes) != count:

@@ -19,7 +19,7 @@ class Effort:
     :param load_seconds: seconds of load for each side
     :param batch: the number of commands in a batch
     :param rows: rows of the lists
-    :param pages: requests to each page of Airflow, with and without waiting clients
+    :param pages: requests to each page of Airflow before, and after, clients wait; twice as many meanwhile
     """
 
     requests: int = 51
