@@ -71,8 +71,7 @@ def measure(server: Server, effort: Effort) -> Result:
     warm_up(server, pages)
     alone = take_times(pages, effort.pages)
     with waiting_clients(server):
-        # As many as the others together: a full garbage collection, which is rare, stops a worker of Airflow
-        # 2.11 for a quarter of a second. It is among the slowest percent of few requests, but not of many.
+        # As many as the others together, so that rare events, such as a garbage collection, weigh the same.
         waiting = take_times(pages, 2 * effort.pages)
     again = take_times(pages, effort.pages)  # because the machine may do other things as well
     rows, ratios = [], []
