@@ -54,6 +54,12 @@ def begin_to_end(server: Server) -> None:
     wait_until("the server drains", is_draining)
 
 
+def wait_for_orderly_end(server: Server) -> None:
+    """Wait until the server has ended, and check by its last message that nothing killed it."""
+    server.process.communicate(timeout=STOP_SECONDS)
+    assert "Finished server process" in server.read_log(3) or "Shutting down: Master" in server.read_log(3)
+
+
 def on_servers(homes: dict[str, Path], test: Callable[[Server], None], **options: Any) -> None:
     with run_servers(homes, **options) as servers, ThreadPoolExecutor() as pool:
         for done in [pool.submit(test, server) for server in servers.values()]:
@@ -84,7 +90,7 @@ def test_commands_finish_before_the_server_ends(spare_homes: dict[str, Path], wa
             stack.close()
             reply = answer.result()
         assert (reply.status, reply["job"]["state"]) == (200, "succeeded"), reply.text
-        server.process.communicate(timeout=STOP_SECONDS)
+        wait_for_orderly_end(server)
         with pytest.raises(requests.ConnectionError):
             server.request("/api/v1.0/health")
 
@@ -99,7 +105,7 @@ def test_a_server_does_not_drain_for_longer_than_it_may(spare_homes: dict[str, P
             stack.callback(finish_probes, server, "drain-long")
             begin_to_end(server)
             reply = answer.result()  # its client does not delay the end either
-            server.process.communicate(timeout=STOP_SECONDS)
+            wait_for_orderly_end(server)
             assert (reply.status, reply["job"]["id"]) == (202, job_id), reply.text
         server.restart()
         wait_until("the command ends", lambda: get_job(server, job_id)["state"] == "succeeded")
@@ -109,6 +115,8 @@ def test_a_server_does_not_drain_for_longer_than_it_may(spare_homes: dict[str, P
 
 def test_an_idle_server_ends_at_once(spare_homes: dict[str, Path]) -> None:
     def check(server: Server) -> None:
-        server.end()
+        server.stopped = True
+        server.process.send_signal(signal.SIGTERM)
+        wait_for_orderly_end(server)
 
     on_servers(spare_homes, check, **drain_seconds(FOREVER))

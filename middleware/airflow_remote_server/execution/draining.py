@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MARK = "airflow_remote_holds"
+"""An attribute of the handlers that hold SIGTERM back."""
+
 SAME_SIGNAL_SECONDS = 5.0
 """For how long a further SIGTERM counts as the same one.
 
@@ -57,6 +60,26 @@ def _is_unfinished(spool: Spool) -> bool:
             return False
     job = spool.read(JOB)
     return isinstance(job, dict) and not job.get("service") and not spool.has(EXIT)
+
+
+def find_handler() -> Callable[[int, FrameType | None], object] | None:
+    """Return the web server's handler of SIGTERM, if this process can hold the signal back and does not yet.
+
+    Airflow 3 starts the middleware twice. Two that hold the signal back would wait for each other.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+    if not callable(handler) or threading.current_thread() is not threading.main_thread():
+        return None
+    return None if hasattr(handler, MARK) else handler
+
+
+def hold(handler: Callable[[int, FrameType | None], object]) -> None:
+    """Handle SIGTERM.
+
+    :param handler: calls the web server's handler in the end
+    """
+    setattr(handler, MARK, True)
+    signal.signal(signal.SIGTERM, handler)
 
 
 class Drainer:
@@ -99,8 +122,8 @@ class Drainer:
 
         Do nothing without a handler, or outside of the main thread, which alone can set one.
         """
-        handler = signal.getsignal(signal.SIGTERM)
-        if not callable(handler) or threading.current_thread() is not threading.main_thread():
+        handler = find_handler()
+        if handler is None:
             return
         pid = os.getpid()
 
@@ -117,10 +140,10 @@ class Drainer:
                     time.sleep(CHECK_SECONDS)
             finally:
                 self._ended = True
-                if signal.getsignal(signal.SIGTERM) is on_signal:  # otherwise, the server has stopped already
+                if callable(signal.getsignal(signal.SIGTERM)):  # otherwise, the server has stopped already
                     os.kill(pid, signal.SIGTERM)
 
-        signal.signal(signal.SIGTERM, on_signal)
+        hold(on_signal)
 
 
 def ignore_while_master_drains() -> None:
@@ -128,8 +151,8 @@ def ignore_while_master_drains() -> None:
 
     A process group gets the signal as a whole, and a worker that stops would close its connections.
     """
-    handler = signal.getsignal(signal.SIGTERM)
-    if not callable(handler) or threading.current_thread() is not threading.main_thread():
+    handler = find_handler()
+    if handler is None:
         return
     pid = os.getpid()
     waited = threading.Event()
@@ -142,8 +165,8 @@ def ignore_while_master_drains() -> None:
 
     def wait() -> None:
         time.sleep(NOTICE_SECONDS)
-        if not DRAIN.holds and signal.getsignal(signal.SIGTERM) is on_signal:
+        if not DRAIN.holds and callable(signal.getsignal(signal.SIGTERM)):
             waited.set()  # this is the end of this worker only
             os.kill(pid, signal.SIGTERM)
 
-    signal.signal(signal.SIGTERM, on_signal)
+    hold(on_signal)

@@ -92,6 +92,24 @@ class TestSignals:
         spool.write_end(0)
         wait_for(lambda: handled == [signal.SIGTERM])
 
+    def test_it_gets_the_signal_although_the_middleware_was_started_twice(
+        self, tmp_path: Path, handled: list[int]
+    ) -> None:
+        drainer(tmp_path).hold_signal()
+        drainer(tmp_path).hold_signal()
+        os.kill(os.getpid(), signal.SIGTERM)
+        wait_for(lambda: handled == [signal.SIGTERM])
+
+    def test_it_gets_the_signal_although_the_handler_was_wrapped(
+        self, tmp_path: Path, handled: list[int]
+    ) -> None:
+        drainer(tmp_path).hold_signal()
+        ours = signal.getsignal(signal.SIGTERM)
+        assert callable(ours)
+        signal.signal(signal.SIGTERM, lambda number, frame: ours(number, frame))
+        os.kill(os.getpid(), signal.SIGTERM)
+        wait_for(lambda: handled == [signal.SIGTERM])
+
     def test_it_gets_the_signal_when_the_time_is_over(self, tmp_path: Path, handled: list[int]) -> None:
         make_spool(tmp_path, "a")
         drainer(tmp_path, 0.2).hold_signal()
@@ -151,6 +169,7 @@ class TestWorkersOfGunicorn:
         self, handled: list[int], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("airflow_remote_server.execution.draining.NOTICE_SECONDS", 0.2)
+        ignore_while_master_drains()
         ignore_while_master_drains()
         os.kill(os.getpid(), signal.SIGTERM)
         wait_for(lambda: handled == [signal.SIGTERM])
