@@ -73,9 +73,14 @@ def file_identity(engine: Engine) -> tuple[int, int] | None:
 def is_transient(error: Exception) -> bool:
     """Return whether a retry may help: the database is locked, restarting, or out of connections."""
     text = str(error)
-    if "disk is full" in text or "readonly" in text or "unable to open" in text:
+    if "disk is full" in text or is_read_only(error) or "unable to open" in text:
         return False
     return isinstance(error, (OperationalError, InterfaceError, NoConnectionError, OSError))
+
+
+def is_read_only(error: Exception) -> bool:
+    """Return whether SQLite cannot write to its file, or could not when the connection was opened."""
+    return "readonly database" in str(error)
 
 
 def first_line(error: Exception) -> str:

@@ -11,7 +11,13 @@ from sqlalchemy import and_, delete, func, not_, or_, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from airflow_remote_server.errors import Unavailable
-from airflow_remote_server.jobs.engine import file_identity, first_line, is_transient, make_engine
+from airflow_remote_server.jobs.engine import (
+    file_identity,
+    first_line,
+    is_read_only,
+    is_transient,
+    make_engine,
+)
 from airflow_remote_server.jobs.limits import JobLimits, insert_within
 from airflow_remote_server.jobs.listing import Listing
 from airflow_remote_server.jobs.migrations import migrate
@@ -98,7 +104,7 @@ class JobStore:
         """
         # A loop of our own: tenacity adds 17 µs to the 35 µs of a transaction that succeeds at once.
         deadline = time.monotonic() + retry_for
-        pause = FIRST_PAUSE
+        pause, reopened = FIRST_PAUSE, False
         while True:
             try:
                 with self._connect().begin() as connection:
@@ -109,6 +115,11 @@ class JobStore:
                 raise
             except (SQLAlchemyError, OSError) as error:
                 if self._reset_if_emptied(error):
+                    continue
+                if not reopened and is_read_only(error):
+                    # The connection may have been opened while the disk could only be read.
+                    reopened = True
+                    self._connect().dispose()
                     continue
                 if time.monotonic() >= deadline or not is_transient(error):
                     log.error("The job store cannot be used: %s", first_line(error))

@@ -114,3 +114,12 @@ def test_locked_database_is_retried(jobs: JobStore, lock: Any, monkeypatch: Any)
     found = jobs.get(first.id)
     assert found is not None
     assert found.state is JobState.SUCCEEDED
+
+
+def test_connection_that_was_opened_on_a_read_only_disk_is_replaced(jobs: JobStore) -> None:
+    jobs.add(job(), None)
+    with jobs._connect().connect() as connection:  # noqa: SLF001 - there is no public way to a pooled connection
+        connection.exec_driver_sql("PRAGMA query_only = ON")  # it stays in the pool
+    added = job()
+    jobs.add(added, None)
+    assert jobs.get(added.id) is not None
