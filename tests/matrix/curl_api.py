@@ -12,6 +12,9 @@ from live.harness import TOKEN, Server
 HEADER = ("--header", f"rest_api_plugin_http_token: {TOKEN}")
 """The 2016 plugin's header, underscores and all."""
 
+PATIENT = ("--header", "Prefer: wait=100")
+"""On a busy machine, a command may take longer than gunicorn's workers wait by default."""
+
 
 def major_and_minor(release: str) -> tuple[int, int]:
     """Return the major and the minor version of a release."""
@@ -22,7 +25,9 @@ def major_and_minor(release: str) -> tuple[int, int]:
 def send_command(server: Server, endpoint: str, *words: str, **arguments: str) -> tuple[int, dict[str, Any]]:
     """Send a command to a classic endpoint; return the HTTP status and the envelope."""
     query = [word for name, value in arguments.items() for word in ("--data-urlencode", f"{name}={value}")]
-    return fetch_json(*HEADER, *(["--get", *query] if query else []), *words, f"{server.api}/{endpoint}")
+    return fetch_json(
+        *HEADER, *PATIENT, *(["--get", *query] if query else []), *words, f"{server.api}/{endpoint}"
+    )
 
 
 def run_command(server: Server, endpoint: str, *words: str, **arguments: str) -> dict[str, Any]:
@@ -41,4 +46,4 @@ def is_paused(server: Server, dag_id: str) -> bool:
 def deploy(server: Server, file: Path, **arguments: str) -> tuple[int, dict[str, Any]]:
     """Deploy a file; return the HTTP status and the envelope."""
     fields = [word for name, value in arguments.items() for word in ("--form", f"{name}={value}")]
-    return fetch_json(*HEADER, "--form", f"dag_file=@{file}", *fields, f"{server.api}/deploy_dag")
+    return fetch_json(*HEADER, *PATIENT, "--form", f"dag_file=@{file}", *fields, f"{server.api}/deploy_dag")
