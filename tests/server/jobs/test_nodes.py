@@ -315,3 +315,20 @@ def test_agent_with_another_configuration_is_replaced(
 
     wait_for(is_replaced)
     assert not is_running(agent)
+
+
+def test_offered_commands_run_on_their_own_node_when_it_is_their_turn(
+    url: str, make_remote: Callable[..., Remote], make_probe: MakeProbe
+) -> None:
+    settings = {"jobs_url": url, "fernet_key": Fernet.generate_key().decode(), "max_running": 1}
+    with state_folder() as first:
+        here = make_remote(state_dir=first, **settings)
+        watch(here)
+        waiting = make_probe("wait")
+        here.begin(waiting)
+        probes = [make_probe("say", "hello") for _ in range(NEXT + 4)]
+        jobs = [here.start(probe) for probe in probes]
+        wait_for(lambda: len(list(first.glob(f"jobs/*/{OFFERED}"))) == 4)
+        waiting.release()
+        assert {here.end(job_id)["state"] for job_id in jobs} == {"succeeded"}
+        assert [len(probe.processes) for probe in probes] == [1] * len(probes)
