@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from airflow_remote_server.config.dag_files import LOCAL_BUNDLE, DagBundle, DagFileLimits
 from airflow_remote_server.config.options import SECTION, OptionType, default_of, options_of
-from airflow_remote_server.config.settings import OUTPUT_STORES, Settings, SettingsError
+from airflow_remote_server.config.settings import OUTPUT_STORES, Settings, SettingsError, is_shared_store
 from airflow_remote_server.integrations.release import release_of
 from airflow_remote_server.util.masking import SENSITIVE
 
@@ -104,6 +104,7 @@ def read_settings() -> Settings:
     major = release[0]
     web = "webserver" if major < 3 else "api"
     home = Path(AIRFLOW_HOME)
+    jobs_url = _read_jobs_url(conf)
     dags_folder = Path(_get(conf.get, "core", "dags_folder", str(home / "dags"))).expanduser()
     return Settings(
         token=_read_token(conf),
@@ -114,7 +115,9 @@ def read_settings() -> Settings:
         log_folder=Path(_get(conf.get, "logging", "base_log_folder", str(home / "logs"))),
         state_dir=_read_state_dir(conf, home),
         tokens_file=_read_tokens_file(conf, home),
-        jobs_url=_read_jobs_url(conf),
+        jobs_url=jobs_url,
+        # Only a store that can be shared needs the key, which may come from a command or a secrets backend.
+        fernet_key=str(_get(conf.get, "core", "fernet_key", "") or "") if is_shared_store(jobs_url) else "",
         output_store=_read_output_store(conf),
         dag_files=DagFileLimits(**_read_options(conf, DagFileLimits)),
         dag_bundles=_read_dag_bundles(conf, dags_folder) if major >= 3 else (),

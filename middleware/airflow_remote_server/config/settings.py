@@ -23,6 +23,11 @@ _BOOLEAN, _INTEGER, _NUMBER = OptionType.BOOLEAN, OptionType.INTEGER, OptionType
 _PATTERNS, _ORIGINS, _OTHER = OptionType.PATTERNS, OptionType.ORIGINS, OptionType.OTHER
 
 
+def is_shared_store(jobs_url: str) -> bool:
+    """Return whether several webservers can use the database of a ``jobs_url``; "" is a SQLite file."""
+    return bool(jobs_url) and not jobs_url.startswith("sqlite")
+
+
 class SettingsError(Exception):
     """Raised if the configuration cannot be used; the message names the key and says what it must be."""
 
@@ -238,7 +243,9 @@ class Settings:
             "fernet_key",
             "Airflow's key; it encrypts queued commands in a shared `jobs_url`. Without it, no other "
             "webserver takes them over.",
+            _OTHER,
             section="core",
+            type_name="text",
         ),
     )
     output_store: str = field(
@@ -344,7 +351,7 @@ class Settings:
     @property
     def shares_store(self) -> bool:
         """Return whether other webservers can use the same store of jobs."""
-        return bool(self.jobs_url) and not self.jobs_url.startswith("sqlite")
+        return is_shared_store(self.jobs_url)
 
     @property
     def shares_output(self) -> bool:

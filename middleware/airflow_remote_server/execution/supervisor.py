@@ -154,14 +154,12 @@ class Supervisor:
 
     def start_queued(self) -> None:
         """Start queued commands while there are slots."""
-        while self.queue:
-            process = self.queue[0]
-            if process.spool.has(OFFERED):
-                return  # until it is withdrawn or taken over
+        # Commands that are offered to other machines wait, without holding up those behind them.
+        while process := next((each for each in self.queue if not each.spool.has(OFFERED)), None):
             process.slot = None if process.service else self.slots.acquire()
             if process.slot is None and not process.service:
                 return
-            self.queue.popleft()
+            self.queue.remove(process)
             if process.spool.claim():
                 self._start(process)
             elif process.spool.has(PROCESS):

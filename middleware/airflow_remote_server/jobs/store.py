@@ -25,9 +25,7 @@ from airflow_remote_server.jobs.models import JobState, id_prefix
 from airflow_remote_server.jobs.node_tables import OFFERS, PIECES, STOPS
 from airflow_remote_server.jobs.rows import JOBS, LONGEST_LISTED, is_of_node, job_of, truncate
 from airflow_remote_server.jobs.sql import matches_command
-from airflow_remote_server.jobs.statements import (
-    record_end,
-)
+from airflow_remote_server.jobs.statements import record_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

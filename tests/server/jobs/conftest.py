@@ -7,12 +7,20 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from postgres import postgres
 
 from airflow_remote_server.jobs.store import JobStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def shared_url() -> Iterator[str]:
+    """Return the URL of a database in a PostgreSQL of this module."""
+    with postgres() as url:
+        yield url
 
 
 @pytest.fixture

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 from cryptography.fernet import Fernet
-from postgres import postgres
 from processes import AGENT, find_processes, is_running, kill, state_folder, wait_for
 from remote import entry, secret_of
 
-from airflow_remote_server.execution.spool import OFFERED
+from airflow_remote_server.execution.spool import COMMAND, OFFERED, Spool
 from airflow_remote_server.jobs.nodes import heartbeats
 from airflow_remote_server.jobs.nodes import node as node_module
 from airflow_remote_server.jobs.nodes.agent_starter import LOCK
 from airflow_remote_server.jobs.nodes.copies import SpoolCopies
-from airflow_remote_server.jobs.nodes.offers import NEXT
+from airflow_remote_server.jobs.nodes.offers import NEXT, CommandFiles
 from airflow_remote_server.jobs.nodes.pieces import Piece
 
 if TYPE_CHECKING:
@@ -32,13 +31,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    """Return the URL of a database."""
-    with postgres() as found:
-        yield found
-
-
 def watch(remote: Remote) -> None:
     """Do what the watcher of a webserver does every few seconds."""
     api = remote.client.application.app.api.get()  # type: ignore[attr-defined]  # of LintMiddleware
@@ -46,10 +38,13 @@ def watch(remote: Remote) -> None:
 
 
 @pytest.fixture
-def nodes(url: str, make_remote: Callable[..., Remote]) -> Iterator[tuple[Remote, Remote]]:
+def nodes(shared_url: str, make_remote: Callable[..., Remote]) -> Iterator[tuple[Remote, Remote]]:
     """Return callers of two webservers whose agents run."""
     with state_folder() as first, state_folder() as second:
-        remotes = make_remote(state_dir=first, jobs_url=url), make_remote(state_dir=second, jobs_url=url)
+        remotes = (
+            make_remote(state_dir=first, jobs_url=shared_url),
+            make_remote(state_dir=second, jobs_url=shared_url),
+        )
         for remote in remotes:
             watch(remote)
         yield remotes
@@ -175,11 +170,12 @@ def test_jobs_of_a_dead_node_are_lost_with_what_they_printed(
 
 
 def test_nodes_with_folders_of_their_own_refer_to_one_another(
-    url: str, make_remote: Callable[..., Remote], make_probe: MakeProbe
+    shared_url: str, make_remote: Callable[..., Remote], make_probe: MakeProbe
 ) -> None:
     with state_folder() as first, state_folder() as second:
         here, there = (
-            make_remote(state_dir=state, jobs_url=url, output_store="folder") for state in (first, second)
+            make_remote(state_dir=state, jobs_url=shared_url, output_store="folder")
+            for state in (first, second)
         )
         job_id = here.run(make_probe("say", "hello")).json["job"]["id"]
         assert there.job(job_id)["state"] == "succeeded"
@@ -207,11 +203,11 @@ def test_service_runs_on_one_node_only(nodes: tuple[Remote, Remote], monkeypatch
 
 
 def test_share_of_a_token_counts_on_all_nodes(
-    url: str, make_remote: Callable[..., Remote], tokens_file: Path, make_probe: MakeProbe
+    shared_url: str, make_remote: Callable[..., Remote], tokens_file: Path, make_probe: MakeProbe
 ) -> None:
     tokens_file.write_text(entry("ci", "admin"))
     tokens_file.chmod(0o600)
-    limits = {"jobs_url": url, "tokens_file": tokens_file, "max_running": 1, "max_queued": 2}
+    limits = {"jobs_url": shared_url, "tokens_file": tokens_file, "max_running": 1, "max_queued": 2}
     with state_folder() as first, state_folder() as second:
         here, there = (make_remote(state_dir=state, **limits) for state in (first, second))
         here, there = (node.holding(secret_of("ci")) for node in (here, there))
@@ -226,11 +222,14 @@ def test_share_of_a_token_counts_on_all_nodes(
 
 
 def test_queued_commands_of_a_dead_node_run_on_another_one_once(
-    url: str, make_remote: Callable[..., Remote], make_probe: MakeProbe, monkeypatch: pytest.MonkeyPatch
+    shared_url: str,
+    make_remote: Callable[..., Remote],
+    make_probe: MakeProbe,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(heartbeats, "DEAD_SECONDS", 3.0)
     monkeypatch.setattr(node_module, "DEAD_SECONDS", 3.0)
-    settings = {"jobs_url": url, "fernet_key": Fernet.generate_key().decode(), "max_running": 1}
+    settings = {"jobs_url": shared_url, "fernet_key": Fernet.generate_key().decode(), "max_running": 1}
     with state_folder() as first, state_folder() as second:
         here, there = (make_remote(state_dir=state, **settings) for state in (first, second))
         for node in (here, there):
@@ -300,14 +299,16 @@ def test_pieces_cannot_leave_their_copy(name: str, tmp_path: Path) -> None:
 
 
 def test_agent_with_another_configuration_is_replaced(
-    nodes: tuple[Remote, Remote], make_remote: Callable[..., Remote], url: str
+    nodes: tuple[Remote, Remote], make_remote: Callable[..., Remote], shared_url: str
 ) -> None:
     here, _ = nodes
     [agent] = wait_for(lambda: agents(here))
     api = here.client.application.app.api.get()  # type: ignore[attr-defined]  # of LintMiddleware
     wait_for((here.settings.state_dir / LOCK).read_text)
     api.watcher.close_lock()
-    changed = make_remote(state_dir=here.settings.state_dir, jobs_url=f"{url}&application_name=changed")
+    changed = make_remote(
+        state_dir=here.settings.state_dir, jobs_url=f"{shared_url}&application_name=changed"
+    )
 
     def is_replaced() -> bool:
         watch(changed)
@@ -318,9 +319,9 @@ def test_agent_with_another_configuration_is_replaced(
 
 
 def test_offered_commands_run_on_their_own_node_when_it_is_their_turn(
-    url: str, make_remote: Callable[..., Remote], make_probe: MakeProbe
+    shared_url: str, make_remote: Callable[..., Remote], make_probe: MakeProbe
 ) -> None:
-    settings = {"jobs_url": url, "fernet_key": Fernet.generate_key().decode(), "max_running": 1}
+    settings = {"jobs_url": shared_url, "fernet_key": Fernet.generate_key().decode(), "max_running": 1}
     with state_folder() as first:
         here = make_remote(state_dir=first, **settings)
         watch(here)
@@ -332,3 +333,25 @@ def test_offered_commands_run_on_their_own_node_when_it_is_their_turn(
         waiting.release()
         assert {here.end(job_id)["state"] for job_id in jobs} == {"succeeded"}
         assert [len(probe.processes) for probe in probes] == [1] * len(probes)
+
+
+def test_offer_of_another_job_is_refused(tmp_path: Path) -> None:
+    files = CommandFiles(Fernet.generate_key().decode())
+    spool, other = Spool(tmp_path / "first"), Spool(tmp_path / "second")
+    for each in (spool, other):
+        each.path.mkdir()
+    spool.write(COMMAND, {"argv": [f"{spool.path}/upload-x", "--", "é"], "secrets": ["s3cret"]})
+    assert spool.offer()
+    assert not spool.claim(), "no supervisor runs it"
+    data = files.pack(spool)
+    assert data is not None
+    assert b"s3cret" not in data
+    with pytest.raises(ValueError, match="another job"):
+        files.unpack(data, other.path)
+    with pytest.raises(ValueError, match="another fernet_key"):
+        CommandFiles(Fernet.generate_key().decode()).unpack(data, other.path)
+    moved = Spool(tmp_path / "elsewhere" / "first")
+    moved.path.mkdir(parents=True)
+    files.unpack(data, moved.path)
+    assert moved.claim()
+    assert moved.take_command()["argv"] == [f"{moved.path}/upload-x", "--", "é"]

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from postgres import postgres
 
 from airflow_remote_server.jobs.limits import QueueFull
 from airflow_remote_server.jobs.migrations import MIGRATIONS, version_of
@@ -16,16 +15,9 @@ from airflow_remote_server.jobs.models import Job, JobState
 from airflow_remote_server.jobs.store import DuplicateKey, JobStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    """Return the URL of a database."""
-    with postgres() as found:
-        yield found
 
 
 def job(number: int, **more: Any) -> Job:
@@ -35,8 +27,8 @@ def job(number: int, **more: Any) -> Job:
     return Job(**{"id": f"{number:032}", **fields, **moment, **more})
 
 
-def test_several_webservers_share_the_jobs(url: str) -> None:
-    stores = [JobStore(url) for _ in range(6)]
+def test_several_webservers_share_the_jobs(shared_url: str) -> None:
+    stores = [JobStore(shared_url) for _ in range(6)]
     with ThreadPoolExecutor(6) as pool:  # none of them finds tables
         list(pool.map(lambda number: stores[number].add(job(number), 100), range(6)))
     assert version_of(stores[0]._connect()) == len(MIGRATIONS)  # noqa: SLF001 - there is no public name
@@ -53,8 +45,8 @@ def test_several_webservers_share_the_jobs(url: str) -> None:
     assert stores[1].get(ended.id) is None
 
 
-def test_key_is_unique_for_each_principal(url: str) -> None:
-    one, two = JobStore(url), JobStore(url)
+def test_key_is_unique_for_each_principal(shared_url: str) -> None:
+    one, two = JobStore(shared_url), JobStore(shared_url)
     one.add(job(10, key="k", digest="d"), None)
     two.add(job(11, key="k", digest="d", principal="another"), None)
     with pytest.raises(DuplicateKey) as taken:
@@ -63,27 +55,27 @@ def test_key_is_unique_for_each_principal(url: str) -> None:
     assert two.get(job(12).id) is None
 
 
-def test_job_over_the_limit_is_not_stored(url: str) -> None:
-    store = JobStore(url)
+def test_job_over_the_limit_is_not_stored(shared_url: str) -> None:
+    store = JobStore(shared_url)
     store.add(job(20, node="full"), 1)
     with pytest.raises(QueueFull):
         store.add(job(21, node="full"), 1)
     assert [found.id for found in store.find(node="full")] == [job(20).id]
 
 
-def test_broken_connection_is_replaced(url: str) -> None:
+def test_broken_connection_is_replaced(shared_url: str) -> None:
     from sqlalchemy import create_engine, text
 
-    store = JobStore(url)
+    store = JobStore(shared_url)
     store.add(job(30), None)
-    with create_engine(url).begin() as admin:
+    with create_engine(shared_url).begin() as admin:
         cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
         admin.execute(text(cut))
     assert store.get(job(30).id) is not None
 
 
-def test_audit_table_exists(url: str, make_remote: Any) -> None:
-    remote = make_remote(jobs_url=url)
+def test_audit_table_exists(shared_url: str, make_remote: Any) -> None:
+    remote = make_remote(jobs_url=shared_url)
     assert remote("trigger_dag", query_string={"dag": "x"}).status_code == 400
     assert remote("jobs/no-such-job").status_code == 404
     entries = remote("audit", query_string={"command": "trigger*"}).json["audit"]
@@ -92,10 +84,10 @@ def test_audit_table_exists(url: str, make_remote: Any) -> None:
     ]
 
 
-def test_locked_audit_table_delays_a_request_briefly(url: str, make_remote: Any) -> None:
-    remote = make_remote(jobs_url=url)
+def test_locked_audit_table_delays_a_request_briefly(shared_url: str, make_remote: Any) -> None:
+    remote = make_remote(jobs_url=shared_url)
     remote("trigger_dag", query_string={"dag": "x"})
-    holder = JobStore(url)
+    holder = JobStore(shared_url)
 
     def ask(connection: Any) -> int:
         connection.exec_driver_sql("LOCK TABLE airflow_remote_audit IN ACCESS EXCLUSIVE MODE")

@@ -88,7 +88,7 @@ class JobRoutes:
         """Serve ``GET /api/v1.0/jobs/ID/commands``: the commands of a batch, and the state of each.
 
         :raises NotFound: if there is no such job, or it is no batch
-        :raises Conflict: if another machine has the job's spool
+        :raises Conflict: if another machine has the job's spool, and does not share it
         """
         job = self.get(context, job_id)
         self.jobs.spools.require_readable(job)
@@ -102,7 +102,7 @@ class JobRoutes:
 
         :raises BadArguments: if a parameter is invalid
         :raises NotFound: if there is no such job
-        :raises Conflict: if another machine has the job's spool
+        :raises Conflict: if another machine has the job's spool, and does not share it
         """
         max_wait = self.settings.max_wait
         media = preferences.read(context.request, max_wait).media
@@ -127,7 +127,7 @@ class JobRoutes:
         """Serve ``GET /api/v1.0/jobs/ID/files/NAME``.
 
         :raises NotFound: if there is no such job, or it has no such file
-        :raises Conflict: if another machine has the job's spool
+        :raises Conflict: if another machine has the job's spool, and does not share it
         """
         job = self.get(context, job_id)
         self.jobs.spools.require_readable(job)
@@ -143,7 +143,7 @@ class JobRoutes:
 
         :raises BadArguments: if a parameter is invalid
         :raises NotFound: if there is no such job
-        :raises Conflict: if another machine has the job's spool
+        :raises Conflict: if another machine has the job's spool, and does not share it
         """
         settings = self.settings
         query, body = arguments.read(context.request, settings.max_body_bytes, settings.body_timeout)
@@ -170,7 +170,7 @@ class JobRoutes:
 
         :raises Refused: unless the principal is an admin without restrictions
         :raises NotFound: if there is no such job
-        :raises Conflict: if the job has not ended, or another machine has its spool
+        :raises Conflict: if the job has not ended, or another machine has its spool and does not share it
         """
         context.notes.name, context.notes.job = "delete", job_id
         permissions = context.principal.permissions

@@ -35,8 +35,6 @@ from airflow_remote_server.util import locks
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-log = logging.getLogger(__name__)
-
 LOCK_SECONDS = 1.0
 """How long to try to get the lock: a process that tests it may hold it for a moment."""
 
@@ -135,10 +133,9 @@ class NodeAgent:
         if self._is_due("sweep", SWEEP_SECONDS):
             self.remove_deleted()
         more = self.publisher.publish()
-        if self.files is not None:
-            active = [Spool(self.spools.root / job_id) for job_id in self.publisher.active]
-            for job_id in self.offers.update(active, node, self.files):
-                self.spools.remove(job_id)  # another node has it
+        active = [Spool(self.spools.root / job_id) for job_id in self.publisher.active]
+        for job_id in self.offers.update(active, node, self.files):
+            self.spools.remove(job_id)  # another node has it
         return more
 
     def _is_due(self, name: str, interval: float) -> bool:
@@ -215,9 +212,9 @@ def main() -> None:
     lock = locks.acquire(state / LOCK, LOCK_SECONDS)
     if lock is None:
         return
+    os.ftruncate(lock, 0)  # it names the last agent
     daemonize()
-    logging.basicConfig(format="%(asctime)s %(message)s")
-    os.ftruncate(lock, 0)
+    logging.disable()  # the agent reports what fails, once
     os.pwrite(lock, json.dumps([os.getpid(), digest_of(text)]).encode(), 0)
     files = CommandFiles.from_keys(secrets["fernet_key"])
     agent = NodeAgent(JobStore(secrets["url"]), JobSpools(state), files, lock)

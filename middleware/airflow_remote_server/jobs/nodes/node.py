@@ -74,7 +74,7 @@ class Node:
     def _take_over(self, dead: str, own: str, resume: Callable[[str, Fill], None]) -> None:
         """Run the commands that a dead node has offered."""
         files = self._files
-        while files is not None and (taken := self._offers.take(dead, own)):
+        while files is not None and (taken := self._offers.take(dead, own)) is not None:
             for job_id, data in taken.items():
                 self.copies.remove(job_id)
                 resume(job_id, partial(files.unpack, data))

@@ -10,9 +10,10 @@ from __future__ import annotations
 import base64
 import json
 import logging
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import and_, delete, insert, select, update
 
 from airflow_remote_server.execution.spool import (
     BATCH,
@@ -99,6 +100,8 @@ class CommandFiles:
             content: dict[str, Any] = json.loads(self._fernet.decrypt(data))
         except InvalidToken as error:
             raise ValueError("it was encrypted with another fernet_key") from error
+        if PurePath(content["path"]).name != target.name:
+            raise ValueError("it is the offer of another job")
         for stream in STREAMS:
             (target / stream).touch(0o600)
         if content["writes"]:
@@ -124,12 +127,12 @@ class Offers:
     def __init__(self, store: JobStore) -> None:
         self._store = store
 
-    def update(self, spools: Iterable[Spool], node: str, files: CommandFiles) -> list[str]:
+    def update(self, spools: Iterable[Spool], node: str, files: CommandFiles | None) -> list[str]:
         """Offer the commands at the end of this node's queue, and withdraw the offers of the next ones.
 
         :param spools: the spools of this node whose commands have not ended
         :param node: this node
-        :param files: encrypts the commands
+        :param files: encrypts the commands; None to offer none
         :returns: the ids of jobs that belong to another node now, or were deleted
         :raises Unavailable: if the store cannot be used
         """
@@ -139,12 +142,13 @@ class Offers:
         )
         kept, offered = [], []
         for place, spool in enumerate(queue):
-            if place < NEXT or spool.requested_stop():
+            if files is None or place < NEXT or spool.requested_stop():
                 kept.append(spool)
             elif is_offerable(spool):
                 offered.append(spool)
         gone = self._withdraw([spool for spool in kept if spool.has(OFFERED)][:AT_ONCE], node)
-        self._offer(offered[:AT_ONCE], node, files)
+        if files is not None:
+            self._offer(offered[:AT_ONCE], node, files)
         return gone
 
     def _offer(self, spools: list[Spool], node: str, files: CommandFiles) -> None:
@@ -176,25 +180,28 @@ class Offers:
                 spool.withdraw_offer()
         return [job_id for job_id in ids if job_id not in kept]
 
-    def take(self, dead: str, node: str) -> dict[str, bytes]:
+    def take(self, dead: str, node: str) -> dict[str, bytes] | None:
         """Take over commands of a dead node.
 
         :param dead: the dead node
         :param node: the node that is to run them
-        :returns: the files of the commands (``CommandFiles``), by the ids of their jobs
+        :returns: the files of queued commands (``CommandFiles``), by the ids of their jobs; None if there is no
+            offer
         :raises Unavailable: if the store cannot be used
         """
 
-        def take(connection: Connection) -> dict[str, bytes]:
+        def take(connection: Connection) -> dict[str, bytes] | None:
             offered = select(OFFERS.c.job, OFFERS.c.data).where(OFFERS.c.node == directory_id(dead))
             query = offered.order_by(OFFERS.c.job).limit(AT_ONCE).with_for_update()
             found = {job_id: bytes(data) for job_id, data in connection.execute(query)}
-            if found:
-                ids = list(found)
-                connection.execute(delete(OFFERS).where(OFFERS.c.job.in_(ids)))
-                queued = (JOBS.c.id.in_(ids), JOBS.c.state == JobState.QUEUED.value)
-                connection.execute(update(JOBS).where(*queued).values(node=node))
-            return found
+            if not found:
+                return None
+            ids = JOBS.c.id.in_(list(found))
+            queued = and_(ids, JOBS.c.state == JobState.QUEUED.value, is_of_node(dead))
+            taken = connection.execute(select(JOBS.c.id).where(queued).with_for_update()).scalars().all()
+            connection.execute(delete(OFFERS).where(OFFERS.c.job.in_(list(found))))
+            connection.execute(update(JOBS).where(queued).values(node=node))
+            return {job_id: found[job_id] for job_id in taken}
 
         return self._store.run_transaction(take)
 
