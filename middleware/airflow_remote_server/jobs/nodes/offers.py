@@ -185,8 +185,7 @@ class Offers:
 
         :param dead: the dead node
         :param node: the node that is to run them
-        :returns: the files of queued commands (``CommandFiles``), by the ids of their jobs; None if there is no
-            offer
+        :returns: the files of queued commands by the ids of their jobs; None if there are no offers
         :raises Unavailable: if the store cannot be used
         """
 
