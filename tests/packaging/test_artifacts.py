@@ -75,5 +75,6 @@ def test_an_artifact_installs_and_runs(artifacts: list[Path], kind: str, tmp_pat
     python = tmp_path / "bin" / "python"
     run(PACKAGING, "-m", "pip", "--python", python, "install", "-q", "--disable-pip-version-check", artifact)
     version = run(tmp_path / "bin" / "airflow-remote", "--version").split()[-1]
+    assert run(tmp_path / "bin" / "airflow-remote-server", "--version").split()[-1] == version
     assert run(python, "-c", PROBE).split() == [version, version]
     assert f"-{version}" in artifact.name

@@ -22,13 +22,17 @@ if TYPE_CHECKING:
     from airflow_remote_server.config.settings import Settings
 
 
+def store_url(settings: Settings) -> str | URL:
+    """Return the URL of the job store: that of ``jobs_url``, or of a SQLite file in the state directory."""
+    return settings.jobs_url or URL.create("sqlite", database=str(settings.state_dir / "jobs.db"))
+
+
 def make_jobs(settings: Settings) -> JobService:
     """Return the job service of a configuration."""
     state_dir = settings.state_dir
     cold = ColdStarter(state_dir, settings.max_running)
     launcher = ForkServerClient(state_dir / "host", current_fingerprint, cold, settings.max_workers)
-    url = settings.jobs_url or URL.create("sqlite", database=str(state_dir / "jobs.db"))
-    store = JobStore(url)
+    store = JobStore(store_url(settings))
     if not settings.shares_output:
         return JobService(settings, store, JobSpools(state_dir), launcher)
     copies = SpoolCopies(state_dir / "copies", PieceStore(store))

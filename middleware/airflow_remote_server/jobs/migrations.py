@@ -212,6 +212,9 @@ MIGRATIONS: tuple[Callable[[Connection], list[DDLElement]], ...] = (
 )
 """The first one creates version 1, and so on."""
 
+LATEST = len(MIGRATIONS)
+"""The version of the tables that this release needs."""
+
 RETRIES = 20
 """How often to start again because other processes migrate the tables; one of them makes progress."""
 
@@ -234,16 +237,16 @@ def next_migration(engine: Engine) -> int | None:
     :raises Unavailable: if a newer release has created the tables
     """
     version = version_of(engine)
-    if version > len(MIGRATIONS):
+    if version > LATEST:
         raise Unavailable(
             f"a newer release of airflow-remote has upgraded the job store (version {version} of its tables; "
-            f"{__version__} knows {len(MIGRATIONS)}): upgrade airflow-remote on this webserver"
+            f"{__version__} knows {LATEST}): upgrade airflow-remote on this webserver"
         )
     with engine.connect() as connection:
         for number, migration in enumerate(MIGRATIONS[:version], 1):
             if migration(connection):
                 return number
-    return version + 1 if version < len(MIGRATIONS) else None
+    return version + 1 if version < LATEST else None
 
 
 def migrate(engine: Engine, retries: int = RETRIES) -> None:

@@ -1,0 +1,1 @@
+"""The program ``airflow-remote-server``: what an operator does on the machine of a webserver."""
