@@ -5,14 +5,11 @@
     from airflow_remote.client import Client
 
     client = Client("https://airflow.example.com", token="...")
-    run = client.run("trigger_dag", dag_id="hello_remote", conf={"name": "you"})
-    print(run.dag_run_id)
+    run = client.run("dags trigger", dag_id="hello_remote", conf={"name": "you"})
     client.run("deploy_dag", dag_file=Path("my_dag.py"), force=True)
-    client.run("dags trigger", dag_id="hello_remote", conf={"name": "you"})
     job = client.submit("backfill", dag_id="hello_remote", start_date="2026-01-01")
     print(job.wait().stdout)
-    for result in client.batch([("dags pause", {"dag_id": "a"}), ("dags pause", {"dag_id": "b"})]):
-        print(result.index, result.ok)
+    print(client.dag_run("hello_remote", run.dag_run_id).wait().state)
 """
 
 from __future__ import annotations
@@ -23,10 +20,12 @@ from typing import TYPE_CHECKING, Callable
 
 from airflow_remote.api.access import AccessApi
 from airflow_remote.api.batch import Batch, batch_request
+from airflow_remote.api.dag_run import DagRun
 from airflow_remote.api.job import Job
 from airflow_remote.api.jobs import JobsApi, validate_job_id
 from airflow_remote.api.pages import iter_pages
 from airflow_remote.api.run import CommandRun, RunOptions
+from airflow_remote.api.runs_client import RunsClient
 from airflow_remote.catalog.fetching import fetch_catalog
 from airflow_remote.catalog.paths import command_path
 from airflow_remote.errors import AnsweredError, UnsupportedError, UnusableError
@@ -47,12 +46,12 @@ if TYPE_CHECKING:
     from airflow_remote.local_files import LocalTarget, Progress
     from airflow_remote.models import RemoteFile
 
-__all__ = ["Client", "Job", "Result"]
+__all__ = ["Client", "DagRun", "Job", "Result"]
 
 COMMAND_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}( [A-Za-z0-9_-]{1,100}){0,4}")
 
 
-class Client:
+class Client(RunsClient):
     """A remote Airflow server.
 
     :param url: URL of the webserver, such as ``https://host:8080`` or with the path of its ``base_url``;

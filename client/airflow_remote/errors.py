@@ -68,6 +68,12 @@ class LostError(UnreachableError):
     """Raised when a connection broke or timed out: the request may have been processed."""
 
 
+class WatchTimeoutError(RemoteError):
+    """Raised when a DAG run did not end within the time limit; it goes on."""
+
+    exit_status = ExitStatus.TIMED_OUT
+
+
 class NotTheApiError(RemoteError):
     """Raised when the response is not from the API: a login page, a proxy error, a redirect."""
 

@@ -6,8 +6,8 @@ with 75 as well. Where the difference matters, use ``--json``: the response has 
 if the command ran to its end.
 
 The numbers from 64 to 78 come from ``sysexits.h`` where it has a fitting one: 75, for example, means "try
-again later". 129, 130, 141 and 143 are a shell's statuses for the signals SIGHUP, SIGINT, SIGPIPE and
-SIGTERM.
+again later". 124 is the status of the program ``timeout``. 129, 130, 141 and 143 are a shell's statuses for
+the signals SIGHUP, SIGINT, SIGPIPE and SIGTERM.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class ExitStatus(IntEnum):
     NOT_THE_API = 76
     REFUSED = 77
     UNSUPPORTED = 78
+    TIMED_OUT = 124
     HUNG_UP = 129
     INTERRUPTED = 130
     CLOSED_PIPE = 141
@@ -50,6 +51,7 @@ _MEANINGS = {
     ExitStatus.NOT_THE_API: "something else answers at the URL: a login page, a proxy, a redirect",
     ExitStatus.REFUSED: "the server refused the request: a missing or wrong token, or another rule",
     ExitStatus.UNSUPPORTED: "the server's Airflow does not have this command",
+    ExitStatus.TIMED_OUT: "a DAG run that was waited for did not end within --timeout; it goes on",
     ExitStatus.HUNG_UP: "the terminal was closed; as for Ctrl-C",
     ExitStatus.INTERRUPTED: "Ctrl-C; the command was told to stop if it was known to run",
     ExitStatus.CLOSED_PIPE: "the reader of the output has exited, as in `| head`",

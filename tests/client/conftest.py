@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 from contract import commands
 
-from airflow_remote.api import tail
+from airflow_remote.api import run_watch, tail, task_log
 from airflow_remote.http import retry
 from airflow_remote.http.certificates import VARIABLES
 from client.program import UNREACHABLE_URL, CompletedRun, Run, Start, Stream, call, start_process
@@ -38,6 +38,8 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retry without pauses, because no stub server recovers with time."""
     monkeypatch.setattr(retry, "PAUSES", (0.0, 0.0, 0.0))
     monkeypatch.setattr(tail, "MIN_ROUND_SECONDS", 0.02)
+    monkeypatch.setattr(run_watch, "MIN_SECONDS", 0.01)
+    monkeypatch.setattr(task_log, "POLL_SECONDS", 0.01)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
+from client.fake_runs import ROUTES, FakeRuns
 from client.responses import (
     EVENTS_TYPE,
     JOB_ID,
@@ -64,6 +65,7 @@ class Stub:
     :param response: body, status and headers of the response to all requests
     :param next_responses: used before ``response``, one for each request
     :param job: answers all requests for jobs, if there is one
+    :param runs: answers all requests about DAG runs, if it is set
     :param catalog: the list of live commands; None for a server that is too old to have one
     :param catalog_requests: the requests for it
     :param catalog_response: sent instead of the catalog, if set
@@ -76,6 +78,7 @@ class Stub:
     response: tuple[bytes, int, dict[str, str]] = (b"", 200, {})
     next_responses: list[Callable[[RecordedRequest], Response | None]] = field(default_factory=list)
     job: FakeJob | None = None
+    runs: FakeRuns | None = None
     catalog: Any = None
     catalog_requests: list[RecordedRequest] = field(default_factory=list)
     catalog_response: Response | None = None
@@ -86,7 +89,7 @@ class Stub:
         self.catalog_requests.clear()
         self.requests.clear()
         self.next_responses.clear()
-        self.job = None
+        self.job = self.runs = None
         self.request_arrived.clear()
         self.may_respond.set()
         self.respond(envelope())
@@ -141,6 +144,8 @@ class Stub:
         response: Response | None
         if self.job is not None and "/jobs" in recorded.path:
             response = self.job.respond(recorded)
+        elif self.runs is not None and recorded.name in ROUTES:
+            response = self.runs.respond(recorded.name, recorded.query)
         elif self.next_responses:
             response = self.next_responses.pop(0)(recorded)
         else:

@@ -19,6 +19,7 @@ def test_exit_statuses_are_stable() -> None:
         "NOT_THE_API": 76,
         "REFUSED": 77,
         "UNSUPPORTED": 78,
+        "TIMED_OUT": 124,
         "HUNG_UP": 129,
         "INTERRUPTED": 130,
         "CLOSED_PIPE": 141,

@@ -213,3 +213,6 @@ def find_command(words: list[str], catalog: Catalog) -> tuple[Command, list[str]
         group = name
     shown = " ".join(words)[:100]
     raise ValueError(f"the server's Airflow has no command {shown!r}; write classic commands as JSON")
+
+
+COMMANDS = {BATCH: batch}

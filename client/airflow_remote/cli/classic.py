@@ -14,6 +14,7 @@ import click
 
 from airflow_remote.catalog.classic import Entry, endpoint_names, load_table, sections
 from airflow_remote.cli.help_formatter import DocumentedCommand
+from airflow_remote.cli.wait_options import take_waiting, wait_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -87,7 +88,11 @@ class ClassicCommand(DocumentedCommand):
     def __init__(self, endpoint: Entry) -> None:
         super().__init__(
             endpoint["name"],
-            params=[*_variant_options(endpoint), *_argument_parameters(endpoint)],
+            params=[
+                *_variant_options(endpoint),
+                *_argument_parameters(endpoint),
+                *wait_parameters(endpoint["name"]),
+            ],
             help=_summary(endpoint) + ".",
         )
         self.endpoint = endpoint
@@ -123,8 +128,16 @@ class ClassicCommand(DocumentedCommand):
         from airflow_remote.cli.runner import CommandRunner
 
         context: CliContext = ctx.find_root().obj
+        try:
+            waiting = take_waiting(ctx.params, context.detach)
+        except ValueError as error:
+            raise click.UsageError(str(error), ctx) from None
         values, destination = request_arguments(self.endpoint, ctx.params)
-        ctx.exit(CommandRunner(context).run_classic(self.endpoint["name"], values, destination))
+        runner = CommandRunner(context)
+        status = runner.run_classic(self.endpoint["name"], values, destination)
+        if waiting is not None and runner.result is not None:
+            status = waiting.follow(context, runner.result, str(values["dag_id"]))
+        ctx.exit(status)
 
 
 def request_arguments(endpoint: Entry, params: dict[str, Any]) -> tuple[dict[str, Value], str | None]:

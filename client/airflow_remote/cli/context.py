@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Callable
 
 from airflow_remote.catalog.provider import CatalogProvider
 from airflow_remote.cli.console import note
@@ -40,6 +40,7 @@ class CliContext:
     :param verbose: print tracebacks of commands in full
     :param job: the job to stop if the program is interrupted
     :param watched: the id of a job that continues if the program is interrupted
+    :param continues: what goes on if the program is interrupted, as a sentence
     :param sent: whether a command may have been sent
     """
 
@@ -53,6 +54,7 @@ class CliContext:
     verbose: bool = False
     job: Job | None = None
     watched: str = ""
+    continues: str = ""
     sent: bool = False
     catalog_provider: CatalogProvider = field(init=False, repr=False)
     """Loads the server's commands."""
@@ -62,9 +64,10 @@ class CliContext:
             lambda: Session(self.url, self.token, self.timeout, cacert=self.cacert), self.notify
         )
 
-    def client(self) -> Client:
+    def client(self, notify: Callable[[str], None] | None = None) -> Client:
         """Return a client for the server.
 
+        :param notify: prints a message; None for ``notify``
         :raises UnusableError: if the global options are invalid
         """
         from airflow_remote.cli.progress import bar
@@ -74,7 +77,7 @@ class CliContext:
             self.url,
             self.token,
             self.timeout,
-            self.notify,
+            self.notify if notify is None else lambda line: notify(self.mask(line)),
             bar,
             self.catalog_provider.note_etag,
             self.cacert,
@@ -86,6 +89,8 @@ class CliContext:
 
     def handle_interrupt(self) -> str:
         """Stop the command of this run, and return the message for the user."""
+        if self.job is None and self.continues:
+            return f"interrupted; {self.continues}"
         if self.job is None and not (self.sent or self.watched):
             return "interrupted; no command was sent"
         if self.job is None:

@@ -27,6 +27,15 @@ format_option = click.option(
     help="Output format [table].",
 )
 
+plain_format_option = click.option(
+    "-o",
+    "--output",
+    "output_format",
+    type=click.Choice(["table", "json", "plain"]),
+    default="table",
+    help="Output format [table]; plain has tabs between the columns, and no heading.",
+)
+
 
 def write_rows(document: Mapping[str, Any], rows: Sequence[Sequence[str]], as_json: bool) -> None:
     """Print data as a table or as JSON.
@@ -39,6 +48,15 @@ def write_rows(document: Mapping[str, Any], rows: Sequence[Sequence[str]], as_js
         console.document(document)
     else:
         console.to_stdout(format_table(rows))
+
+
+def write_plain(rows: Iterable[Sequence[str]]) -> None:
+    """Print rows for programs, with tabs between the columns.
+
+    :param rows: cells without control characters
+    """
+    for row in rows:
+        console.to_stdout("\t".join(row) + "\n")
 
 
 def format_table(rows: Sequence[Sequence[str]]) -> str:

@@ -196,3 +196,6 @@ def _seconds(started: Any, ended: Any) -> str:
         return f"{(datetime.fromisoformat(ended) - datetime.fromisoformat(started)).total_seconds():.1f}"
     except (TypeError, ValueError):
         return ""
+
+
+COMMANDS = {"job": job}

@@ -17,6 +17,7 @@ from airflow_remote.cli.help_formatter import (
     keep_line_breaks,
     metavar_of,
 )
+from airflow_remote.cli.wait_options import take_waiting, with_wait_options
 from airflow_remote.errors import NotTheApiError, UnsupportedNameError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from airflow_remote.catalog.models import Catalog, Command
     from airflow_remote.catalog.provider import CatalogProvider
     from airflow_remote.cli.context import CliContext
+    from airflow_remote.cli.wait_options import Waiting
 
 
 class LiveGroup(click.Group):
@@ -102,7 +104,7 @@ class LiveCommand(DocumentedCommand):
             help=keep_line_breaks(command.description or command.help) + more,
             short_help=command.help,
             epilog=keep_line_breaks(command.epilog) or None,
-            params=[build_parameter(argument) for argument in command.arguments],
+            params=[build_parameter(argument) for argument in with_wait_options(command).arguments],
             hidden=command.hidden,
         )
         self.command = command
@@ -110,6 +112,7 @@ class LiveCommand(DocumentedCommand):
         self.argument_help = [(metavar_of(argument), describe(argument)) for argument in positional]
         self.values: dict[str, Any] = {}
         self.line: list[str] = []
+        self.waiting: Waiting | None = None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the command line as Airflow does.
@@ -122,15 +125,24 @@ class LiveCommand(DocumentedCommand):
         if ctx.resilient_parsing:
             return args
         self.line = list(args)
+        command = with_wait_options(self.command)
+        context: CliContext | None = ctx.find_root().obj
         try:
-            self.values = parse(self.command, args)
+            try:
+                self.values = parse(self.command, args)
+            except CommandLineError:  # abbreviations of Airflow's own options come first
+                if command is self.command:
+                    raise
+                self.values = parse(command, args)
         except HelpRequested:
             click.echo(ctx.get_help())
             ctx.exit()
         except CommandLineError as error:
-            raise click.UsageError(
-                f"{error.message}{nearest_option(error.message, self.command)}", ctx
-            ) from None
+            raise click.UsageError(f"{error.message}{nearest_option(error.message, command)}", ctx) from None
+        try:
+            self.waiting = take_waiting(self.values, context is not None and context.detach)
+        except ValueError as error:
+            raise click.UsageError(str(error), ctx) from None
         return []
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -138,7 +150,11 @@ class LiveCommand(DocumentedCommand):
         from airflow_remote.cli.runner import CommandRunner
 
         context: CliContext = ctx.find_root().obj
-        ctx.exit(CommandRunner(context).run_live(self.command, self.values, self.line))
+        runner = CommandRunner(context)
+        status = runner.run_live(self.command, self.values, self.line)
+        if self.waiting is not None and runner.result is not None:
+            status = self.waiting.follow(context, runner.result, str(self.values["dag_id"]))
+        ctx.exit(status)
 
 
 def build_command(provider: CatalogProvider, word: str, group: str = "") -> click.Command | None:

@@ -68,7 +68,7 @@ class Program(RootGroup):
                 ]
             )
         with formatter.section("Exit status"):
-            formatter.write_text("The exit code of the command, if it ran. Otherwise:")
+            formatter.write_text("The exit code of the command, if it ran; 0 or 1 for a DAG run. Otherwise:")
             formatter.write_paragraph()
             formatter.write_dl([(str(int(status)), status.meaning) for status in ExitStatus])
 

@@ -27,7 +27,16 @@ from airflow_remote.cli.live import (
     visible_words,
     write_commands,
 )
-from airflow_remote.cli.own_commands import ACCESS, BATCH, BATCH_SUMMARY, JOB, JOB_SUMMARY, OWN
+from airflow_remote.cli.own_commands import (
+    ACCESS,
+    BATCH,
+    BATCH_SUMMARY,
+    JOB,
+    JOB_SUMMARY,
+    OWN,
+    RUNS,
+    find_own,
+)
 from airflow_remote.errors import NotTheApiError, OutdatedServerError
 
 if TYPE_CHECKING:
@@ -57,23 +66,14 @@ class RootGroup(click.Group):
         provider = _provider(ctx)
         catalog = provider.load_cached() if provider is not None else None
         live = visible_words(catalog) if catalog is not None else []
-        return [*live, *(name for name in classic.endpoint_names() if name not in live), *OWN.values()]
+        old = (name for name in classic.endpoint_names() if name not in live and name not in OWN)
+        return [*(name for name in live if normalize(name) not in OWN), *old, *OWN.values()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command for a name or alias without a request; None if there is none."""
-        own = OWN.get(normalize(cmd_name))
-        if own == JOB:
-            from airflow_remote.cli.jobs import job
-
-            return job
-        if own == BATCH:
-            from airflow_remote.cli.batch import batch
-
-            return batch
+        own = find_own(cmd_name)
         if own is not None:
-            from airflow_remote.cli import access
-
-            return access.COMMANDS[own]
+            return own
         provider = _provider(ctx)
         live = build_command(provider, cmd_name) if provider is not None else None
         endpoint = classic.find_endpoint(cmd_name)
@@ -132,6 +132,8 @@ class RootGroup(click.Group):
         else:
             write_commands(catalog, "", formatter)
             write_names(formatter)
+        with formatter.section("DAG runs"):
+            formatter.write_dl([*RUNS.items()])
         with formatter.section("Jobs"):
             formatter.write_dl([(JOB, JOB_SUMMARY)])
         with formatter.section("Batches"):

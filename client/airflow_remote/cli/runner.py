@@ -38,6 +38,8 @@ class CommandRunner:
 
     def __init__(self, context: CliContext) -> None:
         self._context = context
+        self.result: Result | None = None
+        """The result of a command that has succeeded."""
 
     def run_classic(self, name: str, arguments: dict[str, Value], destination: str | None) -> int:
         """Run a classic command, and print its output as it arrives.
@@ -125,6 +127,7 @@ class CommandRunner:
             if result.warning:
                 note(f"warning: {result.warning}")
         finish(result)
+        self.result = result
         return ExitStatus.OK
 
     def show_failure(self, error: AnsweredError, printer: OutputPrinter, live: bool = False) -> int:

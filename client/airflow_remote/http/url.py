@@ -66,3 +66,17 @@ def _split_path(parts: SplitResult) -> tuple[str, bool]:
 
 def _without_user(url: str) -> str:
     return "***@" + url.rpartition("@")[2] if "@" in url else url
+
+
+def page_url(base: str, path: str) -> str:
+    """Return the URL of one of Airflow's pages.
+
+    :param base: the base URL of the API
+    :param path: the path of the page, with or without that of the webserver
+    :raises ValueError: if it could lead to another server
+    """
+    if not path.startswith("/") or path.startswith("//") or not path.isprintable() or "\\" in path:
+        raise ValueError(f"{path[:80]!r}")
+    root = base[: -len(MOUNT)]
+    prefix = urlsplit(root).path
+    return root[: len(root) - len(prefix)] + path if prefix and path.startswith(f"{prefix}/") else root + path

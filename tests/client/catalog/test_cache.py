@@ -235,9 +235,9 @@ def test_weak_etag_equals_the_strong_one(cached: Stub, run: Run) -> None:
 
 
 def test_unknown_name_refreshes_the_cache_once(cached: Stub, run: Run) -> None:
-    completed = run("flags", "list")
+    completed = run("dagz", "list")
     assert (completed.status, len(cached.catalog_requests)) == (ExitStatus.USAGE, 1)
-    assert completed.message() == "no such command: 'flags'; did you mean 'dags'? (see airflow-remote --help)"
+    assert completed.message() == "no such command: 'dagz'; did you mean 'dags'? (see airflow-remote --help)"
     cached.catalog_requests.clear()
     completed = run("dags", "lits")
     assert (completed.status, len(cached.catalog_requests)) == (ExitStatus.USAGE, 1)

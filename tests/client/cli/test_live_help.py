@@ -99,7 +99,7 @@ def test_completion_uses_only_the_cache(live: Stub, start: Start) -> None:
     assert complete(start, live, "airflow-remote dags", 1) == ["dags"]
     assert complete(start, live, "airflow-remote trig", 1) == ["trigger_dag"]
     assert complete(start, live, "airflow-remote dags ", 2) == ["delete", "list", "trigger"]
-    assert complete(start, live, "airflow-remote dags trigger --l", 3) == ["--logical-date"]
+    assert complete(start, live, "airflow-remote dags trigger --l", 3) == ["--logical-date", "--logs"]
     assert complete(start, live, "airflow-remote dags trigger d -o p", 5) == ["plain"]
     assert complete(start, live, "airflow-remote dags nope tr", 3) == []
     assert (live.catalog_requests, live.requests) == ([], [])
