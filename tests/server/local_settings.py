@@ -18,6 +18,11 @@ if how.startswith("until "):
     code = task.wait()
     os.write(2, b"the task ended with %d after %d SIGTERM\\n" % (code, len(received)))
     raise SystemExit(0)
+if how.startswith("needs "):
+    os.write(1, b"%d\\n" % os.getpid())
+    if not os.path.exists(how.removeprefix("needs ")):
+        os.write(2, b"something is missing\\n")
+        raise SystemExit(3)
 if how.startswith("fail with "):
     from airflow.exceptions import AirflowException
     os.write(2, b"first line\\nsecond line\\n")

@@ -95,6 +95,14 @@ class Job:
         message = stopping.get("message") if isinstance(stopping, dict) and not self.ended else None
         return message if isinstance(message, str) else ""
 
+    @property
+    def restarting(self) -> str:
+        """Return when it is started again, as a text, while a service that failed waits for that; or ""."""
+        restarts = self.document.get("restarts")
+        waits = isinstance(restarts, dict) and restarts.get("next") and not self.ended
+        message = restarts.get("message") if isinstance(restarts, dict) and waits else None
+        return message if isinstance(message, str) else ""
+
     def refresh(self) -> Job:
         """Fetch the current state from the server, and return this object."""
         with self._open_api() as jobs_api:

@@ -186,7 +186,7 @@ def _row(job: Job) -> tuple[str, ...]:
     seconds = _seconds(document.get("started"), document.get("ended"))
     line = document.get("airflow_cmd") or document.get("name")
     created = str(document.get("created") or "")[:19]
-    state = "stopping" if job.stopping else job.state
+    state = "stopping" if job.stopping else "restarting" if job.restarting else job.state
     return tuple(format_cell(value) for value in (job.id, state, job.exit_code, created, seconds, line))
 
 

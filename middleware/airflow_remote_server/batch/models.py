@@ -6,7 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_remote_server.execution.spool import BATCH, Command
+from airflow_remote_server.execution.command import Command
+from airflow_remote_server.execution.spool import BATCH
 from airflow_remote_server.util.private_dirs import create_private_file
 
 if TYPE_CHECKING:

@@ -158,7 +158,8 @@ class Argument:
         return self.separate_value or self.nargs not in (None, "?")
 
 
-FORCE = "force"
+FORCE, RESTART = "force", "restart"
+RESTART_CHOICES = ("no", "on-failure")
 SERVICE_ARGUMENTS = (
     Argument(
         FORCE,
@@ -166,6 +167,14 @@ SERVICE_ARGUMENTS = (
         Kind.FLAG,
         help="Start the service even if it runs already, with the same arguments",
         flags=("--force",),
+        own=True,
+    ),
+    Argument(
+        RESTART,
+        "--restart",
+        help="Whether to start the service again when it fails",
+        choices=RESTART_CHOICES,
+        flags=("--restart",),
         own=True,
     ),
 )

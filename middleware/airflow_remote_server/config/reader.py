@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from airflow_remote_server.config.dag_files import LOCAL_BUNDLE, DagBundle, DagFileLimits
 from airflow_remote_server.config.options import SECTION, OptionType, default_of, options_of
-from airflow_remote_server.config.settings import OUTPUT_STORES, Settings, SettingsError, is_shared_store
+from airflow_remote_server.config.settings import OUTPUT_STORES, SERVICE_RESTARTS, Settings, SettingsError, is_shared_store
 from airflow_remote_server.integrations.release import release_of
 from airflow_remote_server.util.masking import SENSITIVE
 
@@ -118,7 +118,8 @@ def read_settings() -> Settings:
         jobs_url=jobs_url,
         # Only a store that can be shared needs the key, which may come from a command or a secrets backend.
         fernet_key=str(_get(conf.get, "core", "fernet_key", "") or "") if is_shared_store(jobs_url) else "",
-        output_store=_read_output_store(conf),
+        output_store=_read_choice(conf, "output_store", OUTPUT_STORES),
+        service_restart=_read_choice(conf, "service_restart", SERVICE_RESTARTS),
         dag_files=DagFileLimits(**_read_options(conf, DagFileLimits)),
         dag_bundles=_read_dag_bundles(conf, dags_folder) if major >= 3 else (),
         sensitive_names=SENSITIVE | _read_sensitive_names(conf),
@@ -237,10 +238,11 @@ def _read_jobs_url(conf: Any) -> str:
     return url
 
 
-def _read_output_store(conf: Any) -> str:
-    value = str(_get(conf.get, SECTION, "output_store", "") or OUTPUT_STORES[0]).strip()
-    if value not in OUTPUT_STORES:
-        raise SettingsError(f"[{SECTION}] output_store must be {' or '.join(OUTPUT_STORES)}, not {value!r}")
+def _read_choice(conf: Any, key: str, choices: tuple[str, ...]) -> str:
+    """Return the value of an option that has some choices, of which the first one is the default."""
+    value = str(_get(conf.get, SECTION, key, "") or choices[0]).strip()
+    if value not in choices:
+        raise SettingsError(f"[{SECTION}] {key} must be {' or '.join(choices)}, not {value!r}")
     return value
 
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 OUTPUT_STORES = ("database", "folder")
 """The values of ``output_store``."""
 
+ON_FAILURE = "on-failure"
+SERVICE_RESTARTS = ("no", ON_FAILURE)
+"""The values of ``service_restart``."""
+
 HOUR = 3600
 """An hour in seconds."""
 
@@ -159,6 +163,24 @@ class Settings:
             "finished, before it and all its descendants are killed.",
             _NUMBER,
             unit="seconds",
+        ),
+    )
+    service_restart: str = field(
+        default="no",
+        metadata=option(
+            "service_restart",
+            "Whether a service is started again when it fails, unless its request says so with `restart`.",
+            _OTHER,
+            default="`no`",
+            type_name="`no` or `on-failure`",
+        ),
+    )
+    service_restart_limit: int = field(
+        default=10,
+        metadata=option(
+            "service_restart_limit",
+            "How often a service that fails is started again within ten minutes; then it is `failed`.",
+            _INTEGER,
         ),
     )
     drain_seconds: float = field(
@@ -347,6 +369,13 @@ class Settings:
             type_name="text",
         ),
     )
+
+    def restarts_of(self, wanted: object) -> int:
+        """Return how often a service is started again within ten minutes if it fails; 0 if it is not.
+
+        :param wanted: the ``restart`` of its request, if that has one
+        """
+        return self.service_restart_limit if (wanted or self.service_restart) == ON_FAILURE else 0
 
     @property
     def shares_store(self) -> bool:

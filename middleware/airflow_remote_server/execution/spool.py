@@ -6,6 +6,8 @@
                   supervisor claims it. A claim is a rename, so only one succeeds
 ``offered.json``  the same, while other machines may take over the command: no supervisor claims it
 ``claimed.json``  the same, until the child has read it: the arguments may be secret
+``kept.json``     the same, of a service that is started again if it fails; removed at the end
+``restarts``      how often that has happened, and when it happens next (``restarts.Restarts``)
 ``supervisor``    the supervisor of the command: its lock file (``util.locks``), process ID and start time
 ``process``       the process ID and start time of the command; the process itself writes this file
 ``filter``        the same of the process that masks secrets in its output (``output_filter``), if it has one
@@ -44,12 +46,16 @@ import shutil
 import socket
 import stat
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from airflow_remote_server.execution.command import CommandLimits
 from airflow_remote_server.util.atomic_files import PARTIAL, write_atomically
 from airflow_remote_server.util.locks import is_locked, start_ticks
+
+if TYPE_CHECKING:
+    from airflow_remote_server.execution.command import Command
 
 JOB, COMMAND, CLAIMED, SUPERVISOR, PROCESS = (
     "job.json",
@@ -58,7 +64,11 @@ JOB, COMMAND, CLAIMED, SUPERVISOR, PROCESS = (
     "supervisor",
     "process",
 )
-OFFERED = "offered.json"
+OFFERED, KEPT = "offered.json", "kept.json"
+RESTARTS = "restarts"
+FOUND_DEAD = "found-dead"
+"""A directory beside those of the jobs; it has a file for each service whose end nobody has observed."""
+
 STDOUT, STDERR, RESULT, EXIT = "stdout", "stderr", "result.json", "exit.json"
 STOP, STOPPING = "stop", "stopping"
 MODULES = "modules.json"
@@ -75,46 +85,6 @@ MAX_FILES = 1000
 """The maximum number of files of a job that the API lists."""
 STREAMS = (STDOUT, STDERR)
 CLAIMED_FIELDS = ("program", "argv", "logged", "principal", "secrets", "preview")
-
-
-@dataclass(frozen=True)
-class CommandLimits:
-    """Limits that a supervisor enforces on a command.
-
-    :param run_seconds: maximum run time; None for a service
-    :param output_bytes: maximum size of stdout and stderr together
-    :param grace_seconds: time between SIGTERM and SIGKILL
-    """
-
-    run_seconds: float | None
-    output_bytes: int
-    grace_seconds: float
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command to run.
-
-    :param program: ``airflow``, ``airflow-remote-server``, or an Airflow module to run as a program
-    :param argv: the arguments, without the program
-    :param title: the command line for process lists, secrets masked
-    :param service: whether the command runs until it is stopped
-    :param logged: the arguments for Airflow's audit log, secrets masked
-    :param principal: name of the principal that requested the command
-    :param secrets: the secret values in the request, to be masked in all that the command prints
-    :param preview: whether to end the command when it asks for confirmation
-    :param reusable: whether its process may run other commands before and after it
-    """
-
-    program: str
-    argv: tuple[str, ...]
-    title: str
-    service: bool = False
-    logged: tuple[str, ...] = ()
-    principal: str = ""
-    secrets: tuple[str, ...] = ()
-    preview: bool = False
-    reusable: bool = False
 
 
 class Spool:
@@ -143,7 +113,11 @@ class Spool:
             "reusable": command.reusable,
         }
         self.write(JOB, job)
-        self.write(COMMAND, {name: getattr(command, name) for name in CLAIMED_FIELDS})
+        fields = {name: getattr(command, name) for name in CLAIMED_FIELDS}
+        if command.restarts:
+            self.write(RESTARTS, {"limit": command.restarts, "recent": ()})
+            self.write(KEPT, fields)
+        self.write(COMMAND, fields)
 
     def read(self, name: str) -> Any:
         """Return the JSON content of a file; None if it is missing or not JSON."""
@@ -307,7 +281,7 @@ class Spool:
             if name in (STAGE, COMMANDS):
                 shutil.rmtree(self.path / name, ignore_errors=True)
             elif (
-                name in (COMMAND, OFFERED, CLAIMED, BATCH)
+                name in (COMMAND, OFFERED, CLAIMED, KEPT, BATCH)
                 or name.endswith(PARTIAL)
                 or name.startswith(UPLOAD)
             ):

@@ -17,7 +17,8 @@ from airflow_remote_server.util.process_tree import descendants, kill
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_remote_server.execution.spool import CommandLimits, Spool
+    from airflow_remote_server.execution.command import CommandLimits
+    from airflow_remote_server.execution.spool import Spool
 
 
 DRAIN_SECONDS = 10.0
@@ -42,6 +43,8 @@ class SupervisedProcess:
     :param descendants: known descendants of an adopted process, and the start time of each
     :param exit_code: exit code of a process that has ended; None if it is unknown
     :param restarted: whether it has been given another process, since the first one ended before the command
+    :param found_dead: whether it had ended, unobserved, before this supervisor adopted it
+    :param revivable: whether it may be started again: not after the machine or the container has started anew
     :param drained_by: when to stop waiting for its last output, by ``time.monotonic``
     """
 
@@ -60,6 +63,8 @@ class SupervisedProcess:
     exit_code: int | None = None
     drained_by: float = float("inf")
     restarted: bool = False
+    found_dead: bool = False
+    revivable: bool = True
 
     @property
     def service(self) -> bool:
@@ -109,6 +114,10 @@ class SupervisedProcess:
         is_untouched = self.spool.has(CLAIMED) and not self.spool.has(PROCESS)
         restarted, self.restarted = self.restarted, True
         return is_untouched and not restarted and not self.reason
+
+    def renewed(self) -> SupervisedProcess:
+        """Return the same command without a process."""
+        return SupervisedProcess(self.spool, self.limits, self.report_end)
 
     def begin_drain(self, exit_code: int | None) -> SupervisedProcess:
         """Begin to wait for the last output of a process that has ended; return the command.

@@ -8,7 +8,6 @@ the next supervisor adopts them.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import selectors
 import signal
@@ -18,11 +17,12 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_remote_server.execution.command_process import detach_from_supervisor, run_command
+from airflow_remote_server.execution.ends import EndWriter, note_found_dead
+from airflow_remote_server.execution.restarts import RestartQueue, boot_identity
 from airflow_remote_server.execution.spool import EXIT, OFFERED, PROCESS, RESULT, SUPERVISOR, Spool
 from airflow_remote_server.execution.supervised_process import SupervisedProcess
 from airflow_remote_server.util.locks import start_ticks
 from airflow_remote_server.util.process_tree import ProcessTree, kill_processes
-from airflow_remote_server.util.reserve import Reserve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,11 +59,18 @@ class Supervisor:
         self.slots = slots
         path, self.lock = lock
         pid = os.getpid()
-        self.identity = {"lock": path, "pid": pid, "ticks": start_ticks(pid), "host": socket.gethostname()}
+        self.identity = {
+            "lock": path,
+            "pid": pid,
+            "ticks": start_ticks(pid),
+            "host": socket.gethostname(),
+            "boot": boot_identity(),
+        }
         self.queue: deque[SupervisedProcess] = deque()
         self.running: dict[int, SupervisedProcess] = {}
         self.draining: list[SupervisedProcess] = []
-        self.unwritten: list[SupervisedProcess] = []
+        self.ends = EndWriter()
+        self.restarts = RestartQueue()
         self.sources: list[Closable] = []
         self.tree = ProcessTree()
         self._child_ended = False
@@ -88,17 +95,23 @@ class Supervisor:
             self.selector.unregister(source)
         source.close()
 
-    def enqueue(self, spool: Spool, report_end: Callable[[dict[str, Any]], None] = ignore_end) -> None:
+    def enqueue(
+        self,
+        spool: Spool,
+        report_end: Callable[[dict[str, Any]], None] = ignore_end,
+        revivable: bool = True,
+    ) -> None:
         """Queue a command. It runs as soon as there is a slot.
 
         :param spool: a prepared spool
         :param report_end: called with the content of ``exit.json`` at the end
+        :param revivable: see ``SupervisedProcess``
         :raises OSError: if the spool cannot be written
         :raises ValueError: if another supervisor has the command, or the spool is damaged
         """
         if spool.has(EXIT) or spool.is_supervised():
             raise ValueError(f"another supervisor has {spool.path}")
-        process = SupervisedProcess(spool, spool.read_limits(), report_end)
+        process = SupervisedProcess(spool, spool.read_limits(), report_end, revivable=revivable)
         spool.write(SUPERVISOR, self.identity)
         self.queue.append(process)
 
@@ -109,14 +122,21 @@ class Supervisor:
         :raises OSError: if the spool cannot be written
         :raises ValueError: if the spool is damaged
         """
+        last = spool.read(SUPERVISOR)
+        revivable = not isinstance(last, dict) or last.get("boot", "") == self.identity["boot"]
         record = spool.read(PROCESS)
         if not isinstance(record, dict):
-            self.enqueue(spool)  # the command has no process yet
+            self.enqueue(spool, revivable=revivable)  # the command has no process yet
             return
         pid, ticks = int(record["pid"]), str(record["ticks"])
-        process = SupervisedProcess(spool, spool.read_limits(), ignore_end, pid=pid, ticks=ticks)
+        process = SupervisedProcess(
+            spool, spool.read_limits(), ignore_end, pid=pid, ticks=ticks, revivable=revivable
+        )
+        process.found_dead = not process.is_alive
         process.resume_stop()
         spool.write(SUPERVISOR, self.identity)
+        if self.restarts.adopt(process):
+            return
         if not process.service:
             process.slot = self.slots.acquire()  # the command keeps running if no slot is free
             process.start_clock(seconds_run=time.time() - float(record["began"]))
@@ -125,8 +145,8 @@ class Supervisor:
     @property
     def busy(self) -> bool:
         """Return whether there is work left."""
-        work = (self.queue, self.running, self.draining, self.unwritten, self.tree.unfinished)
-        return any(map(bool, work))
+        work = (self.queue, self.running, self.draining, self.ends.waiting, self.restarts.waiting)
+        return any(map(bool, work)) or self.tree.unfinished
 
     @property
     def command_pids(self) -> set[int]:
@@ -144,6 +164,8 @@ class Supervisor:
             self._next_check = time.monotonic() + POLL_SECONDS
             self._reap()
             self._check()
+            for process in self.restarts.take_due():
+                self._start(process)
         self.start_queued()
 
     def _drain(self) -> None:
@@ -274,37 +296,29 @@ class Supervisor:
             process.reason = ""  # it finished before it could be stopped; a stopped service also ends with 0
         elif exit_code is None and not process.reason:
             process.reason = "lost"
+        if process.service and self.restarts.add(process, exit_code):
+            return
         if process.over_output_limit and not process.service:
             process.reason = "output"
             process.truncate_output()
         process.end = {"exit_code": exit_code, "reason": process.reason, "ended": time.time()}
         if process.killed:
             process.end["killed"] = True
-        self.unwritten.append(process)
-        self._write_ends()
+        if process.found_dead and process.service and process.reason == "lost":
+            note_found_dead(process.spool)
+        self.ends.write(process)
         self.handle_end(process)
         process.report_end(process.end)
 
     def handle_end(self, process: SupervisedProcess) -> None:
         """Handle the end of a command; for subclasses."""
 
-    def _write_ends(self) -> None:
-        """Write ``exit.json`` of ended commands; try again later if the disk is full."""
-        waiting, self.unwritten = self.unwritten, []
-        for process in waiting:
-            try:
-                process.spool.write(EXIT, process.end)
-            except OSError as error:
-                if process.spool.path.exists():
-                    self.unwritten.append(process)
-                    if error.errno == errno.ENOSPC:
-                        Reserve(process.spool.path.parents[1]).shrink()  # of the state directory
-            else:
-                process.spool.remove_private_files()
-
     def _check(self) -> None:
         """Enforce limits, and stop commands that a user wants to stop."""
-        self._write_ends()
+        self.ends.write()
+        for process in self.restarts.take_stopped():
+            process.reason = "stopped"
+            self._finish(process, None)
         for process in list(self.queue):
             if process.spool.requested_stop() and process.spool.claim():
                 self.queue.remove(process)

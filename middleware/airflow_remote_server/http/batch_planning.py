@@ -13,7 +13,8 @@ from airflow_remote_server.batch.models import BatchCommand, BatchOptions, write
 from airflow_remote_server.catalog.spec import Handler
 from airflow_remote_server.errors import ApiError, BadArguments
 from airflow_remote_server.execution.batch_progress import BatchProgress
-from airflow_remote_server.execution.spool import BATCH_PROGRAM, Command
+from airflow_remote_server.execution.command import Command
+from airflow_remote_server.execution.spool import BATCH_PROGRAM
 from airflow_remote_server.http.arguments import merge
 from airflow_remote_server.jobs.models import JobRequest
 from airflow_remote_server.jobs.store import DuplicateKey

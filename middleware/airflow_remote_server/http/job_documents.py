@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from airflow_remote_server.deploy import requests
 from airflow_remote_server.execution.batch_progress import BatchProgress
+from airflow_remote_server.execution.restarts import Restarts, describe_exit
 from airflow_remote_server.util.file_names import shown_name
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def full(job: Job, root: str) -> dict[str, Any]:
         "exit_code": job.exit_code,
         "message": job.message,
         "stopping": stopping(job),
+        "restarts": restarts(job.restarts),
         "stdout_bytes": job.stdout_bytes,
         "stderr_bytes": job.stderr_bytes,
         "output_url": f"{url(job, root)}/output",
@@ -63,6 +65,26 @@ def stopping(job: Job) -> dict[str, Any] | None:
     return {"until": rfc3339(job.kill_time), "seconds": seconds, "message": message}
 
 
+def restarts(record: Restarts | None) -> dict[str, Any] | None:
+    """Return how often a service was started again; None if it is not started again.
+
+    :param record: from its spool
+    """
+    if record is None:
+        return None
+    seconds, message = None, f"started again {record.count} times" if record.count else ""
+    if record.next is not None:
+        seconds = max(0, math.ceil(record.next - time.time()))
+        message = f"the service {describe_exit(record.exit_code)}; it is started again in {seconds} s"
+    return {
+        "count": record.count,
+        "limit": record.limit,
+        "next": rfc3339(record.next),
+        "seconds": seconds,
+        "message": message,
+    }
+
+
 def detailed(jobs: JobService, job: Job, root: str) -> dict[str, Any]:
     """Return all fields of a job, its files, and the outcome that its own request would report.
 
@@ -76,6 +98,7 @@ def detailed(jobs: JobService, job: Job, root: str) -> dict[str, Any]:
     if summary is not None:
         document["result"] = summary
     if job.state.final:
+        document["restarts"] = restarts(Restarts.read(spool)) if job.service else None
         error = jobs.results.failure_of(job)
         document["http_response_code"] = 200 if error is None else error.status
         document["error"] = None if error is None else {"type": error.kind, "message": error.message}

@@ -16,11 +16,11 @@ from airflow_remote_server.catalog.classic import classic_endpoints, classic_nam
 from airflow_remote_server.catalog.live import CatalogLoader
 from airflow_remote_server.catalog.policy import Policy
 from airflow_remote_server.catalog.secret_values import file_secrets, secret_values
-from airflow_remote_server.catalog.spec import FORCE, Handler
+from airflow_remote_server.catalog.spec import FORCE, RESTART, Handler
 from airflow_remote_server.catalog.validation import Validator
 from airflow_remote_server.catalog.variants import choose_variant
 from airflow_remote_server.errors import NotFound, NotInThisAirflow, Refused
-from airflow_remote_server.execution.spool import Command
+from airflow_remote_server.execution.command import Command
 from airflow_remote_server.http.handlers import EndpointHandler, ValidatedRequest, make_handlers
 from airflow_remote_server.http.permitted_catalog import PermittedCatalogs
 from airflow_remote_server.http.request_digest import digest
@@ -258,6 +258,7 @@ class Planner:
             secrets,
             plan.request.preview,
             reusable=self._is_reusable(plan, argv, secrets),
+            restarts=self.settings.restarts_of(values.get(RESTART)) if variant.service else 0,
         )
 
     def _is_reusable(self, plan: Plan, argv: list[str], secrets: tuple[str, ...]) -> bool:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow_remote_server.execution.restarts import Restarts
 
 
 class JobState(str, Enum):
@@ -64,6 +68,7 @@ class Job:
     :param stderr_bytes: size of its stderr
     :param pid: its process id
     :param kill_time: when it is killed, if it is being stopped and has not ended; it is not stored
+    :param restarts: how often it was started again; None if it is not started again, or has ended; not stored
     """
 
     id: str
@@ -86,6 +91,7 @@ class Job:
     stderr_bytes: int = 0
     pid: int | None = None
     kill_time: float | None = field(default=None, metadata=NOT_STORED)
+    restarts: Restarts | None = field(default=None, metadata=NOT_STORED)
 
     @property
     def succeeded(self) -> bool:

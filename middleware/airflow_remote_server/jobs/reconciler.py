@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server.errors import Unavailable
+from airflow_remote_server.execution.restarts import Restarts
 from airflow_remote_server.execution.spool import (
     CLAIMED,
     COMMAND,
@@ -167,6 +168,7 @@ class Reconciler:
         return replace(
             with_process(job, spool),
             kill_time=None,
+            restarts=None,
             state=STATES.get(reason) or (JobState.SUCCEEDED if exit_code == 0 else JobState.FAILED),
             ended=exit_record.get("ended", time.time()),
             exit_code=exit_code,
@@ -212,14 +214,18 @@ def is_orphaned(spool: Spool) -> bool:
 
 def with_process(job: Job, spool: Spool) -> Job:
     """Return a job as running, if its spool records a process; otherwise the job itself."""
-    process = spool.read(PROCESS)
+    process, restarts = spool.read(PROCESS), Restarts.read(spool) if job.service else None
     if not isinstance(process, dict):
-        return job
+        # Between two processes, a service counts as running.
+        again = restarts is not None and restarts.count > 0
+        return replace(job, state=JobState.RUNNING, pid=None, restarts=restarts) if again else job
+    waits = restarts is not None and restarts.next is not None
     return replace(
         job,
+        restarts=restarts,
         state=JobState.RUNNING,
         started=process["began"],
-        pid=process["pid"],
+        pid=None if waits else process["pid"],
         stdout_bytes=spool.size(STDOUT),
         stderr_bytes=spool.size(STDERR),
         kill_time=spool.kill_time(),

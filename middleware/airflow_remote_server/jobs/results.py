@@ -12,6 +12,7 @@ from airflow_remote_server.execution.batch_progress import BatchProgress
 from airflow_remote_server.execution.failures import classify, signal_name
 from airflow_remote_server.execution.messages import MAX_LENGTH, USAGE_ERROR, last_lines
 from airflow_remote_server.execution.outcome import Outcome
+from airflow_remote_server.execution.restarts import Restarts
 from airflow_remote_server.execution.spool import CLAIMED, EXIT, PROCESS, RESULT, STDERR, STDOUT
 from airflow_remote_server.jobs.models import JobState
 
@@ -60,16 +61,17 @@ class JobResults:
         if outcome.exit_code == 0:
             return None
         if job.service:
-            return self._failure_of_service(job, outcome)
+            return self._failure_of_service(job, spool, outcome)
         error = classify(outcome, self.output_text(job, STDOUT), self.output_text(job, STDERR))
         if outcome.exit_code < 0:  # a batch that a signal ended could not tell how far it was
             return type(error)(_with_progress(spool, error.message))
         return error
 
-    def _failure_of_service(self, job: Job, outcome: Outcome) -> ApiError:
+    def _failure_of_service(self, job: Job, spool: Spool, outcome: Outcome) -> ApiError:
         """Return why a service ended by itself: the cause, and the last lines of its log.
 
         :param job: its job
+        :param spool: its spool
         :param outcome: its end
         """
         stderr = self.output_text(job, STDERR)
@@ -86,6 +88,9 @@ class JobResults:
         ]
         if lines:
             message = f"{message}; its last lines: {' | '.join(lines)}"
+        restarts = Restarts.read(spool)
+        if restarts is not None and restarts.exhausted:
+            message = f"started again {len(restarts.recent)} times within 10 min, in vain: {message}"
         return type(error)(message[:MAX_LENGTH])
 
     def _failure_of_stop(self, spool: Spool, exit_record: dict[str, Any]) -> ApiError | None:

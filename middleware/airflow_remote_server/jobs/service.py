@@ -13,7 +13,8 @@ from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server.errors import Conflict, NotFound, Unavailable
-from airflow_remote_server.execution.spool import EXIT, Command, CommandLimits, Spool
+from airflow_remote_server.execution.command import Command, CommandLimits
+from airflow_remote_server.execution.spool import EXIT, Spool
 from airflow_remote_server.jobs.admission import JobAdmission
 from airflow_remote_server.jobs.models import ACTIVE, Job, JobState, id_prefix
 from airflow_remote_server.jobs.reconciler import Reconciler

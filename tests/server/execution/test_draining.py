@@ -18,7 +18,8 @@ from airflow_remote_server.execution.draining import (
     any_command_runs,
     ignore_while_master_drains,
 )
-from airflow_remote_server.execution.spool import EXIT, PROCESS, Command, CommandLimits, Spool
+from airflow_remote_server.execution.command import Command, CommandLimits
+from airflow_remote_server.execution.spool import EXIT, PROCESS, Spool
 from airflow_remote_server.util.drain import DRAIN, SIZE
 
 SECONDS = 300.0

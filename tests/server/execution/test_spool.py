@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_remote_server.execution.spool import EXIT, JOB, STOP, Command, CommandLimits, Spool
+from airflow_remote_server.execution.command import Command, CommandLimits
+from airflow_remote_server.execution.spool import EXIT, JOB, STOP, Spool
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -146,6 +146,10 @@ SCHEMAS: dict[str, Schema] = {
         exit_code=CODE,
         message={"type": "string", "description": "The error message"},
         stopping={"anyOf": [ref("Stopping"), {"type": "null"}], "description": "While it is being stopped"},
+        restarts={
+            "anyOf": [ref("Restarts"), {"type": "null"}],
+            "description": "Of a service that is started again when it fails",
+        },
         stdout_bytes=COUNT,
         stderr_bytes=COUNT,
         output_url=STRING,
@@ -160,6 +164,15 @@ SCHEMAS: dict[str, Schema] = {
         "until seconds message",
         until=MOMENT,
         seconds=COUNT,
+        message=STRING,
+    ),
+    "Restarts": record(
+        "How often a service was started again, and when that happens next",
+        "count limit next seconds message",
+        count=COUNT,
+        limit={"type": "integer", "description": "How many restarts are allowed within ten minutes"},
+        next=MOMENT,
+        seconds={"type": ["integer", "null"], "description": "Until it is started again, if it waits"},
         message=STRING,
     ),
     "Jobs": record(

@@ -15,11 +15,13 @@ export function isActive(state) {
 
 /**
  * Return the state of a job as it is shown.
- * @param {Pick<Job, "state" | "stopping">} job
+ * @param {Pick<Job, "state" | "stopping" | "restarts">} job
  * @returns {string}
  */
-export function shownState({ state, stopping }) {
-  return isActive(state) && stopping ? "stopping" : state;
+export function shownState({ state, stopping, restarts }) {
+  if (!isActive(state)) return state;
+  if (stopping) return "stopping";
+  return restarts?.next ? "restarting" : state;
 }
 
 /**

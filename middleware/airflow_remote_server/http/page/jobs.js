@@ -211,6 +211,7 @@ function factsOf(job) {
     ["Started", job.started ? timeElement(job.started) : ""],
     ["Ended", job.ended ? timeElement(job.ended) : ""],
     ["Stopping", job.stopping ? visible(job.stopping.message) : ""],
+    ["Restarts", job.restarts ? visible(job.restarts.message) : ""],
     ["Type", job.kind === "service" ? "Service. It runs until it is stopped." : ""],
     ["Node", visible(job.node ?? "")],
     ["Job ID", el("code", {}, visible(job.id))],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, func, insert, select
 
 from airflow_remote_server.execution.batch_progress import STATES, TITLES
-from airflow_remote_server.execution.spool import EXIT, PROCESS, RESULT, STOP, STOPPING, STREAMS
+from airflow_remote_server.execution.spool import EXIT, PROCESS, RESTARTS, RESULT, STOP, STOPPING, STREAMS
 from airflow_remote_server.jobs.node_tables import PIECES
 from airflow_remote_server.jobs.rows import JOBS
 
@@ -26,7 +26,7 @@ PAGE = 16
 PIECE_BYTES = 1 << 18
 """The maximum size of a piece that is a part of a file, before it is compressed."""
 
-PUBLISHED_FILES = (PROCESS, STOP, STOPPING, TITLES, STATES, *STREAMS, RESULT, EXIT)
+PUBLISHED_FILES = (PROCESS, RESTARTS, STOP, STOPPING, TITLES, STATES, *STREAMS, RESULT, EXIT)
 """The files of a spool that are published, besides those that the command wrote for its user."""
 
 LONGEST_NAME = 1000

@@ -14,6 +14,7 @@ from airflow_remote_server.execution.spool import (
     EXIT,
     FILES,
     PROCESS,
+    RESTARTS,
     RESULT,
     STOP,
     STOPPING,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 PUBLISHED = "published"
 """File of a spool all of which has been written to the store."""
 
-WHILE_RUNNING = (PROCESS, STOP, STOPPING, TITLES, STATES)
+WHILE_RUNNING = (PROCESS, RESTARTS, STOP, STOPPING, TITLES, STATES)
 """Files that are published as a whole whenever they have changed."""
 
 ROUND_BYTES, JOB_BYTES = 4 << 20, 1 << 20
