@@ -7,6 +7,8 @@ loaded, the reason is the only error that the user sees: any other one would be 
 
 from __future__ import annotations
 
+from contextlib import suppress
+from copy import copy
 from typing import TYPE_CHECKING
 
 import click
@@ -211,12 +213,14 @@ def _either(
 
 
 def _is_valid(command: click.Command, ctx: click.Context, word: str, rest: Sequence[str]) -> bool:
-    """Return whether a command accepts a command line."""
-    try:
-        command.make_context(word, [option for option in rest if option not in HELP], parent=ctx)
-    except click.UsageError:
-        return False
-    return True
+    """Return whether a command accepts a command line, whether ``--help`` is an option in it or a value."""
+    without_help = copy(command)
+    without_help.add_help_option = False
+    for parser, words in ((command, [each for each in rest if each not in HELP]), (without_help, rest)):
+        with suppress(click.UsageError):
+            parser.make_context(word, list(words), parent=ctx)
+            return True
+    return False
 
 
 def _require_catalog(

@@ -24,8 +24,8 @@ from airflow_remote_server.batch.lines import EndedCommand
 from airflow_remote_server.batch.stages import RunningCommand, StagedCommand
 from airflow_remote_server.errors import Unavailable
 from airflow_remote_server.execution.batch_progress import FAILED, RUNNING, SUCCEEDED, BatchProgress
-from airflow_remote_server.execution.command_worker_main import InheritedState
 from airflow_remote_server.execution.command import CommandLimits
+from airflow_remote_server.execution.command_worker_main import InheritedState
 from airflow_remote_server.execution.spool import COMMANDS, Spool
 from airflow_remote_server.integrations.base import call_guarded
 from airflow_remote_server.util.locks import CommandSlots, release

@@ -13,7 +13,13 @@ from urllib.parse import unquote, urlsplit
 
 from airflow_remote_server.config.dag_files import LOCAL_BUNDLE, DagBundle, DagFileLimits
 from airflow_remote_server.config.options import SECTION, OptionType, default_of, options_of
-from airflow_remote_server.config.settings import OUTPUT_STORES, SERVICE_RESTARTS, Settings, SettingsError, is_shared_store
+from airflow_remote_server.config.settings import (
+    OUTPUT_STORES,
+    SERVICE_RESTARTS,
+    Settings,
+    SettingsError,
+    is_shared_store,
+)
 from airflow_remote_server.integrations.release import release_of
 from airflow_remote_server.util.masking import SENSITIVE
 
@@ -34,6 +40,12 @@ ASYNC_DRIVER = re.compile(r"[a-z]+\+(asyncpg|aiosqlite|aiomysql|asyncmy|[a-z0-9]
 
 ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 """An origin as browsers send it (RFC 6454, section 6.2)."""
+
+AUTOSTART_SWITCHES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("true", "t", "1"), ("*",)),
+    **dict.fromkeys(("false", "f", "0"), ()),
+}
+"""The values of ``services_autostart`` that are a switch, as Airflow spells booleans."""
 
 WAIT_SHARE = 0.9
 """The fraction of the webserver's worker timeout for which a request may wait for its command."""
@@ -119,6 +131,7 @@ def read_settings() -> Settings:
         # Only a store that can be shared needs the key, which may come from a command or a secrets backend.
         fernet_key=str(_get(conf.get, "core", "fernet_key", "") or "") if is_shared_store(jobs_url) else "",
         output_store=_read_choice(conf, "output_store", OUTPUT_STORES),
+        services_autostart=_read_autostart(conf),
         service_restart=_read_choice(conf, "service_restart", SERVICE_RESTARTS),
         dag_files=DagFileLimits(**_read_options(conf, DagFileLimits)),
         dag_bundles=_read_dag_bundles(conf, dags_folder) if major >= 3 else (),
@@ -244,6 +257,14 @@ def _read_choice(conf: Any, key: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise SettingsError(f"[{SECTION}] {key} must be {' or '.join(choices)}, not {value!r}")
     return value
+
+
+def _read_autostart(conf: Any) -> tuple[str, ...]:
+    """Return the patterns of the services that are started again with the webserver."""
+    option = next(each for field, each in options_of(Settings) if field.name == "services_autostart")
+    patterns = _read_patterns(conf, option, ())
+    switch = AUTOSTART_SWITCHES.get(" ".join(patterns).lower()) if len(patterns) < 2 else None
+    return patterns if switch is None else switch
 
 
 def _read_dag_bundles(conf: Any, dags_folder: Path) -> tuple[DagBundle, ...]:

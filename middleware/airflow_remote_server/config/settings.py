@@ -183,6 +183,17 @@ class Settings:
             _INTEGER,
         ),
     )
+    services_autostart: tuple[str, ...] = field(
+        default=(),
+        metadata=option(
+            "services_autostart",
+            "Which services are started again that were running when the machine or the container ended: "
+            "`True` for all, or patterns of their commands, for example `scheduler, celery *`.",
+            _OTHER,
+            default="`False`",
+            type_name="boolean, or patterns, separated by commas or line ends",
+        ),
+    )
     drain_seconds: float = field(
         default=25.0,
         metadata=option(

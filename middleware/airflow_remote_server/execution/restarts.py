@@ -227,4 +227,3 @@ class RestartQueue:
                 os.write(descriptor, text.encode())
             finally:
                 os.close(descriptor)
-

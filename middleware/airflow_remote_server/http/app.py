@@ -19,6 +19,7 @@ from airflow_remote_server.config.reader import read_settings
 from airflow_remote_server.config.settings import SettingsError
 from airflow_remote_server.errors import ApiError, BadArguments, InternalError
 from airflow_remote_server.execution.fingerprint import current_fingerprint
+from airflow_remote_server.http.autostart import Autostart
 from airflow_remote_server.http.connection import CONNECTION, find_connection
 from airflow_remote_server.http.cors import Cors
 from airflow_remote_server.http.csrf import SAFE_METHODS, refuse_forgery
@@ -95,6 +96,8 @@ class Api:
         self.jobs.reconciler.on_end = self.recorder.record_end
         self.watcher = JobWatcher(self.jobs)
         planner = Planner(settings, self.jobs, CommandSource(settings.state_dir, current_fingerprint))
+        autostart = Autostart(planner, self.recorder, settings.services_autostart)
+        self.jobs.found_dead.start_again = autostart.start_again
         waiting = WaitingRequests(settings.state_dir)
         dispatcher = CommandDispatcher(
             planner,

@@ -16,6 +16,7 @@ from airflow_remote_server.errors import Conflict, NotFound, Unavailable
 from airflow_remote_server.execution.command import Command, CommandLimits
 from airflow_remote_server.execution.spool import EXIT, Spool
 from airflow_remote_server.jobs.admission import JobAdmission
+from airflow_remote_server.jobs.found_dead import FoundDead
 from airflow_remote_server.jobs.models import ACTIVE, Job, JobState, id_prefix
 from airflow_remote_server.jobs.reconciler import Reconciler
 from airflow_remote_server.jobs.results import JobResults
@@ -71,6 +72,7 @@ class JobService:
         self.reconciler = Reconciler(store, spools, self.results, launcher.cold)
         self.retention = JobRetention(settings, store, spools)
         self.admission = JobAdmission(settings, store, spools, self.reconciler)
+        self.found_dead = FoundDead(store, spools, self.reconciler)
 
     def prepare(self) -> None:
         """Start the fork server in the background. If it cannot be started, commands report why."""
@@ -326,6 +328,7 @@ class JobService:
         self.spools.reserve.fill(self.settings.min_free_bytes)
         if self.retention.is_due():
             self.retention.delete_expired()
+        self.found_dead.handle()
         if self.node is not None:
             self.node.maintain(self.spools.node, self.resume, self.reconciler.give_up)
 

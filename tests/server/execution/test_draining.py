@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from processes import wait_for
 
+from airflow_remote_server.execution.command import Command, CommandLimits
 from airflow_remote_server.execution.draining import (
     FILL_SECONDS,
     Drainer,
     any_command_runs,
     ignore_while_master_drains,
 )
-from airflow_remote_server.execution.command import Command, CommandLimits
 from airflow_remote_server.execution.spool import EXIT, PROCESS, Spool
 from airflow_remote_server.util.drain import DRAIN, SIZE
 

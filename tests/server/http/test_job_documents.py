@@ -70,6 +70,7 @@ def test_job_document_has_all_fields(make_remote: Any, old: Any) -> None:
         "exit_code": -9,
         "message": "a line",
         "stopping": None,
+        "restarts": None,
         "stdout_bytes": 0,
         "stderr_bytes": 0,
         "output_url": f"{path}/output",

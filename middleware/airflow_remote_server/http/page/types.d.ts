@@ -157,7 +157,13 @@ export interface Job extends Outcome {
     /** How long it may take to end, while it is being stopped. */
     stopping?: { until: string; seconds: number; message: string } | null;
     /** How often it was started again, if it is a service that is. */
-    restarts?: { count: number; limit: number; next: string | null; seconds: number | null; message: string } | null;
+    restarts?: {
+        count: number;
+        limit: number;
+        next: string | null;
+        seconds: number | null;
+        message: string;
+    } | null;
 }
 
 /** The response to a command. */

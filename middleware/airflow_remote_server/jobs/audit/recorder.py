@@ -97,6 +97,35 @@ class AuditRecorder:
         except Exception:
             log.exception("A request could not be recorded in the audit log")
 
+    def record_autostart(self, job: Job, earlier: str) -> None:
+        """Record that a service was started without a request. Raise nothing.
+
+        :param job: its job
+        :param earlier: the id of the job that was found dead
+        """
+        entry = AuditEntry(
+            id=f"{time.time_ns() // 1000:014x}{secrets.token_hex(5)}",
+            time=job.created,
+            principal=job.principal,
+            role="",
+            peer=job.peer,
+            method="",
+            path="",
+            name=job.name,
+            command=job.command,
+            status=202,
+            result="running",
+            layer="",
+            message=f"services_autostart: started again, since job {earlier} was found dead",
+            seconds=0.0,
+            job=job.id,
+        )
+        try:
+            log.info("%s", json.dumps(vars(entry)))
+            self._write(entry, None)
+        except Exception:
+            log.exception("A start could not be recorded in the audit log")
+
     def _record(self, entry: AuditEntry, notes: AuditNotes) -> bool:
         """Write an entry to the log and to the table.
 
