@@ -132,7 +132,7 @@ class TracebackFolder:
     def _fold_message(self, line: str) -> str:
         text = line.strip()
         if text in CHAIN:
-            self._last = self._held[0]
+            self._last = self._held[0] if self._held else self._last  # a traceback may lack its message
             self._state, self._held = State.CHAIN, []
             return ""
         if text.startswith(DETAILS):

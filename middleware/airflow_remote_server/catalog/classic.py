@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from airflow_remote_server.catalog.dag_files import dag_file_endpoints
 from airflow_remote_server.catalog.dags import dag_endpoints
+from airflow_remote_server.catalog.runs import run_endpoints
 from airflow_remote_server.catalog.services import service_endpoints
 from airflow_remote_server.catalog.spec import Endpoint, Handler, Variant
 from airflow_remote_server.catalog.stores import connections, pool, variables
@@ -42,6 +43,7 @@ def classic_endpoints(release: Release) -> dict[str, Endpoint]:
         pool(),
         *service_endpoints(version),
         *dag_file_endpoints(version),
+        *run_endpoints(),
     )
     return {endpoint.name: endpoint for endpoint in endpoints}
 

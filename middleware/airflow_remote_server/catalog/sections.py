@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 SECTIONS = (
     ("DAGs", ("list_dags", "trigger_dag", "dag_state", "pause", "unpause", "backfill")),
     ("Tasks", ("list_tasks", "task_state", "task_failed_deps", "render", "test", "run", "clear")),
+    ("Runs", ("runs", "dag_run", "task_logs", "diagnose", "dag_source", "import_errors")),
     ("DAG files", ("deploy_dag", "undeploy_dag", "rollback_dag", "refresh_dag", "refresh_all_dags")),
     ("Stores", ("variables", "connections", "pool")),
     ("Services", ("scheduler", "worker", "flower", "kerberos", "serve_logs")),

@@ -46,6 +46,8 @@ class Handler(str, Enum):
     """Run a command of Airflow or of this project as a job."""
     VERSION = "version"
     """Return the version of this project; nothing is run."""
+    READ = "read"
+    """Read Airflow's database and logs in the webserver; nothing is run."""
     DEPLOY = "deploy"
     """Store the DAG file that came with the request, or an earlier version of one, as a job."""
 
@@ -117,6 +119,7 @@ class Argument:
     :param nargs: the number of its values, as in argparse; one if None
     :param metavar: the placeholder for its value in help texts
     :param shown_default: Airflow's default, for help texts
+    :param bounds: the smallest and the greatest number that an integer may be; None for any
     """
 
     name: str
@@ -141,6 +144,7 @@ class Argument:
     nargs: str | int | None = None
     metavar: str = ""
     shown_default: str = ""
+    bounds: tuple[int, int] | None = None
 
     @property
     def unusable(self) -> str:

@@ -103,6 +103,8 @@ def check_text(argument: Argument, text: str, settings: Settings) -> str:
         raise ValueError(f"must be one of {', '.join(argument.choices)}")
     if argument.kind is Kind.INTEGER and not INTEGER.fullmatch(text):
         raise ValueError("must be a whole number")
+    if argument.bounds is not None and not argument.bounds[0] <= int(text) <= argument.bounds[1]:
+        raise ValueError(f"must be a number from {argument.bounds[0]} to {argument.bounds[1]}")
     if argument.kind is Kind.NUMBER and not NUMBER.fullmatch(text):
         raise ValueError("must be a number")
     if argument.kind is Kind.JSON_OBJECT:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from contextlib import ExitStack, nullcontext
 from itertools import chain
@@ -16,11 +17,13 @@ from airflow_remote_server.http.csrf import refuse_forgery
 from airflow_remote_server.http.replies import make_reply
 from airflow_remote_server.http.responses import (
     Reply,
+    encode_text,
     envelope_response,
     make_envelope,
     streamed_response,
     text_response,
 )
+from airflow_remote_server.http.waiting import Turn
 from airflow_remote_server.jobs.admission import ServiceRuns
 from airflow_remote_server.jobs.models import JobState
 
@@ -31,11 +34,12 @@ if TYPE_CHECKING:
 
     from airflow_remote_server.catalog.spec import Endpoint, RequestArguments
     from airflow_remote_server.execution.client import CompletionChannel
-    from airflow_remote_server.http.planning import Planner
+    from airflow_remote_server.http.planning import Plan, Planner
     from airflow_remote_server.http.responses import RequestContext
-    from airflow_remote_server.http.waiting import Turn, WaitingRequests
+    from airflow_remote_server.http.waiting import WaitingRequests
     from airflow_remote_server.jobs.models import Job
     from airflow_remote_server.jobs.service import JobService
+    from airflow_remote_server.runs.reading import Reading
 
 SERVICE_START_SECONDS = 10.0
 """The maximum time, in seconds, to wait for the process of a service before responding.
@@ -97,10 +101,9 @@ class CommandDispatcher:
             context.notes.command = plan.title
             if not plan.request.variant.read_only:
                 refuse_forgery(context)
-            if plan.handler.output is not None:
-                return envelope_response(
-                    context, reshape(Reply({**plan.fields, "output": plan.handler.output}))
-                )
+            reading = plan.handler.read(plan.request)
+            if reading is not None:
+                return self.send_reading(context, plan, reading, preferred, reshape)
             job, line = self.planner.submit(plan, context.principal, preferred.key)
             context.notes.job = job.id
         except ApiError as error:
@@ -129,6 +132,37 @@ class CommandDispatcher:
                 headers = {"Location": job_documents.url(job, context.root)}
                 return envelope_response(context, reply_to(self.wait_for_start(job)), headers)
             return self.respond(context, job, line, preferred, reply_to)
+
+    def send_reading(
+        self,
+        context: RequestContext,
+        plan: Plan,
+        reading: Reading,
+        preferred: preferences.Preferences,
+        reshape: Callable[[Reply], Reply],
+    ) -> Response:
+        """Respond with what an endpoint read that runs nothing.
+
+        :param context: the request
+        :param plan: the plan of the request
+        :param reading: what was read
+        :param preferred: the preferences of the request
+        :param reshape: changes the reply
+        """
+        if preferred.media != preferences.TEXT:
+            fields = {**plan.fields, "output": reading.text, "result": reading.result}
+            return envelope_response(context, reshape(Reply(fields)))
+        if reading.parts is None:
+            return text_response(encode_text(reading.text), 200, {})
+        left = max(0.0, self.max_wait - (envelope.now() - context.time).total_seconds())
+        with ExitStack() as stack:
+            turn = Turn(context.connection, math.inf)
+            if reading.waits:
+                turn = stack.enter_context(self.waiting.take_turn(context.connection, left))
+            parts = streaming.stream_parts(reading.parts, turn)
+            response = streamed_response(parts, "text/plain; charset=utf-8", {})
+            response.call_on_close(stack.pop_all().close)
+            return response
 
     def respond(
         self,
@@ -222,6 +256,6 @@ class CommandDispatcher:
         reply = reply_to(job) if job.state.final and not first else Reply()
         context.notes.error = reply.error
         if reply.error is not None:  # nothing has been sent yet, so the status can still report the failure
-            message = f"{reply.error.message}\n".encode("utf-8", "backslashreplace")
+            message = encode_text(f"{reply.error.message}\n")
             return text_response(message, reply.error.status, headers)
         return streamed_response(chain([first], blocks), "text/plain; charset=utf-8", headers)

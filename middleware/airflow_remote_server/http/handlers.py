@@ -9,6 +9,8 @@ from airflow_remote_server._version import __version__
 from airflow_remote_server.catalog.argv import Values, build_argv, format_command
 from airflow_remote_server.catalog.spec import Endpoint, Handler, Variant
 from airflow_remote_server.deploy import requests
+from airflow_remote_server.runs.reader import RunReader
+from airflow_remote_server.runs.reading import Reading
 
 if TYPE_CHECKING:
     from werkzeug.datastructures import FileStorage
@@ -37,8 +39,12 @@ class ValidatedRequest:
 class EndpointHandler(Protocol):
     """The interface of a kind of endpoint, for planning."""
 
-    output: str | None
-    """The whole output, for an endpoint that runs nothing; otherwise None."""
+    def read(self, request: ValidatedRequest) -> Reading | None:
+        """Return what an endpoint answers that runs nothing; None if it runs something.
+
+        :param request: the request
+        :raises ApiError: if it cannot be answered
+        """
 
     def title(self, request: ValidatedRequest, visible: Values) -> str:
         """Return the command line as it may be shown.
@@ -59,7 +65,8 @@ class EndpointHandler(Protocol):
 class CommandHandler:
     """Run the command of an endpoint."""
 
-    output: str | None = None
+    def read(self, request: ValidatedRequest) -> None:
+        """Return None: it runs something."""
 
     def title(self, request: ValidatedRequest, visible: Values) -> str:
         """Return the command line, quoted for a shell."""
@@ -76,10 +83,11 @@ class DeploymentHandler:
     :param settings: where DAG files may go, and their limits
     """
 
-    output: str | None = None
-
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+
+    def read(self, request: ValidatedRequest) -> None:
+        """Return None: it runs something."""
 
     def title(self, request: ValidatedRequest, visible: Values) -> str:
         """Return the endpoint and the name of the DAG file.
@@ -94,18 +102,51 @@ class DeploymentHandler:
         return requests.make_argv(request.endpoint.name, values, request.uploads, self.settings)
 
 
-class VersionHandler:
-    """Return the version of this API without running a command."""
+class ReadingHandler:
+    """Answer without running anything; the base class of handlers that do so."""
 
-    output: str | None = __version__
+    def read(self, request: ValidatedRequest) -> Reading:
+        """Return what the endpoint answers.
+
+        :param request: the request
+        :raises ApiError: if it cannot be answered
+        """
+        raise NotImplementedError
 
     def title(self, request: ValidatedRequest, visible: Values) -> str:
-        """Return the endpoint's name: no command line belongs to it."""
-        return request.endpoint.name
+        """Return the endpoint's name and its arguments: no command line belongs to it."""
+        given = " ".join(f"{name}={value}" for name, value in visible.items())
+        return f"{request.endpoint.name} {given}".rstrip()
 
     def argv(self, request: ValidatedRequest, values: Values) -> list[str]:
         """Return no arguments: no command runs."""
         return []
+
+
+class VersionHandler(ReadingHandler):
+    """Return the version of this API."""
+
+    def read(self, request: ValidatedRequest) -> Reading:
+        """Return the version."""
+        return Reading(__version__)
+
+
+class RunHandler(ReadingHandler):
+    """Read runs, their tasks and logs.
+
+    :param settings: the configuration
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.reader = RunReader(settings)
+
+    def read(self, request: ValidatedRequest) -> Reading:
+        """Return what the endpoint reads.
+
+        :param request: the request
+        :raises ApiError: if it cannot be read
+        """
+        return self.reader.read(request.endpoint.name, request.values)
 
 
 def make_handlers(settings: Settings) -> dict[Handler, EndpointHandler]:
@@ -117,4 +158,5 @@ def make_handlers(settings: Settings) -> dict[Handler, EndpointHandler]:
         Handler.COMMAND: CommandHandler(),
         Handler.DEPLOY: DeploymentHandler(settings),
         Handler.VERSION: VersionHandler(),
+        Handler.READ: RunHandler(settings),
     }

@@ -94,9 +94,14 @@ def json_response(document: dict[str, Any], status: int, headers: dict[str, str]
     :param status: HTTP status
     :param headers: further headers
     """
-    # UTF-8 has no lone surrogates: keep one as the JSON escape that it came as.
-    body = json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+    # A lone surrogate becomes the JSON escape that it came as.
+    body = encode_text(json.dumps(document, ensure_ascii=False)) + b"\n"
     return _protect(Response(body, status, headers, content_type="application/json"))
+
+
+def encode_text(text: str) -> bytes:
+    """Return a text in UTF-8, which has no lone surrogates: they become escapes."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def text_response(body: bytes, status: int, headers: dict[str, str]) -> Response:

@@ -108,6 +108,26 @@ def stream_text(jobs: JobService, job: Job, turn: Turn) -> Iterator[bytes]:
             yield data
 
 
+def stream_parts(parts: Callable[[Callable[[], bool]], Iterator[str]], turn: Turn) -> Iterator[bytes]:
+    """Yield a text that comes in parts, in UTF-8.
+
+    :param parts: returns the parts; it takes a function that returns whether to stop
+    :param turn: how long more may be waited for
+    :raises ConnectionResetError: if more would come, but the time is over or the client is gone
+    """
+    deadline, stopped = time.monotonic() + turn.seconds, False
+
+    def is_over() -> bool:
+        nonlocal stopped
+        stopped = time.monotonic() >= deadline or turn.is_over()
+        return stopped
+
+    for part in parts(is_over):
+        yield part.encode("utf-8", "backslashreplace")
+    if stopped:
+        raise ConnectionResetError(errno.ECONNRESET, "more of the text may come")
+
+
 def stream_events(
     jobs: JobService,
     job: Job,

@@ -107,7 +107,7 @@ def test_completion_uses_only_the_cache(live: Stub, start: Start) -> None:
 
 def test_completion_without_a_cache_uses_classic_commands(stub: Stub, start: Start) -> None:
     stub.catalog = commands()
-    assert complete(start, stub, "airflow-remote da", 1) == ["dag_state"]
+    assert complete(start, stub, "airflow-remote dag_st", 1) == ["dag_state"]
     assert complete(start, stub, "airflow-remote dags tr", 2) == []
     assert complete(start, stub, "airflow-remote dags trigger --c", 3) == []
     assert stub.catalog_requests == []

@@ -108,6 +108,8 @@ def _value_schema(argument: Argument, in_query: bool) -> Schema:
     kind = argument.kind
     if argument.choices:
         return {"type": "string", "enum": list(argument.choices)}
+    if argument.bounds is not None:
+        return {"type": "integer", "minimum": argument.bounds[0], "maximum": argument.bounds[1]}
     if kind in SIMPLE_KINDS:
         return SIMPLE_KINDS[kind]
     if kind in PATH_KINDS:
