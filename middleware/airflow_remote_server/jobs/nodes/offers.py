@@ -73,10 +73,11 @@ class CommandFiles:
             log.warning("Queued commands are not offered to other nodes: [core] fernet_key: %s", error)
             return None
 
-    def pack(self, spool: Spool) -> bytes | None:
+    def pack(self, spool: Spool, largest: int = LARGEST) -> bytes | None:
         """Return the files of an offered command; None if they are too large.
 
         :param spool: its spool
+        :param largest: their maximum size, encoded, in bytes
         :raises OSError: if they cannot be read
         """
         files = {}
@@ -84,7 +85,7 @@ class CommandFiles:
             if path.name in (JOB, OFFERED) or path.name.startswith(UPLOAD):
                 files[path.name] = base64.b64encode(path.read_bytes()).decode()
         content = json.dumps({"path": str(spool.path), "files": files, "writes": spool.has(FILES)})
-        return self._fernet.encrypt(content.encode()) if len(content) <= LARGEST else None
+        return self._fernet.encrypt(content.encode()) if len(content) <= largest else None
 
     def unpack(self, data: bytes, target: Path) -> None:
         """Write the files of a command into a new spool; the command can be claimed in the end.
@@ -106,16 +107,16 @@ class CommandFiles:
             (target / stream).touch(0o600)
         if content["writes"]:
             (target / FILES).mkdir(0o700)
+        # Not to a file: the agent of this node would take that for an offer of its own.
+        command = json.loads(base64.b64decode(content["files"].pop(OFFERED)))
         for name, text in content["files"].items():
-            if name in (JOB, OFFERED) or (name.startswith(UPLOAD) and "/" not in name):
+            if name == JOB or (name.startswith(UPLOAD) and "/" not in name):
                 path = target / name
                 path.touch(0o600)
                 path.write_bytes(base64.b64decode(text))
-        command = json.loads((target / OFFERED).read_text("utf-8"))
         # The paths of uploaded files are arguments.
         command["argv"] = [word.replace(content["path"], str(target)) for word in command["argv"]]
         Spool(target).write(COMMAND, command)
-        (target / OFFERED).unlink()
 
 
 class Offers:
@@ -170,7 +171,8 @@ class Offers:
         ids = [spool.path.name for spool in spools]
 
         def withdraw(connection: Connection) -> set[str]:
-            connection.execute(delete(OFFERS).where(OFFERS.c.job.in_(ids)))
+            offered = and_(OFFERS.c.job.in_(ids), OFFERS.c.node == directory_id(node))
+            connection.execute(delete(OFFERS).where(offered))
             own = select(JOBS.c.id).where(JOBS.c.id.in_(ids), is_of_node(node))
             return set(connection.execute(own).scalars())
 
