@@ -17,7 +17,7 @@ from airflow_remote_server.errors import NotFound, NotInThisAirflow
 from airflow_remote_server.util.suggestions import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from airflow_remote_server.catalog.policy import Policy
     from airflow_remote_server.catalog.source import CommandSource
@@ -69,12 +69,20 @@ class CatalogLoader:
     :param source: describes Airflow's commands
     :param policy: decides which of them may be run
     :param without: groups that do not work here
+    :param check: called with each catalog that is built
     """
 
-    def __init__(self, source: CommandSource, policy: Policy, without: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        source: CommandSource,
+        policy: Policy,
+        without: Collection[str] = (),
+        check: Callable[[Catalog], object] = lambda _: None,
+    ) -> None:
         self._source = source
         self._policy = policy
         self._without = without
+        self._check = check
         self._loaded: tuple[dict[str, Any], Catalog] | None = None
 
     def load(self) -> Catalog:
@@ -85,6 +93,7 @@ class CatalogLoader:
         description, loaded = self._source.read(), self._loaded
         if loaded is None or loaded[0] is not description:
             loaded = self._loaded = description, build_catalog(description, self._policy, self._without)
+            self._check(loaded[1])
         return loaded[1]
 
 

@@ -11,14 +11,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from airflow_remote_server._version import __version__
-from airflow_remote_server.cli import db
+from airflow_remote_server.cli import db, worker
 from airflow_remote_server.errors import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 PROGRAM = "airflow-remote-server"
-COMMANDS = (db,)
+COMMANDS = (db, worker)
 
 
 def make_parser() -> argparse.ArgumentParser:

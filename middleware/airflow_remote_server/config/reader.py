@@ -133,6 +133,7 @@ def read_settings() -> Settings:
         output_store=_read_choice(conf, "output_store", OUTPUT_STORES),
         services_autostart=_read_autostart(conf),
         service_restart=_read_choice(conf, "service_restart", SERVICE_RESTARTS),
+        celery_priority=_read_celery_priority(conf),
         dag_files=DagFileLimits(**_read_options(conf, DagFileLimits)),
         dag_bundles=_read_dag_bundles(conf, dags_folder) if major >= 3 else (),
         sensitive_names=SENSITIVE | _read_sensitive_names(conf),
@@ -186,8 +187,8 @@ def _read_positive(conf: Any, option: Option, default: float, convert: Callable[
     return number
 
 
-def _read_patterns(conf: Any, option: Option, _: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(" ".join(pattern.split()) for pattern in _read_list(conf, option))
+def _read_patterns(conf: Any, option: Option, default: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(" ".join(pattern.split()) for pattern in _read_list(conf, option)) or default
 
 
 def _read_origins(conf: Any, option: Option, _: tuple[str, ...]) -> tuple[str, ...]:
@@ -265,6 +266,15 @@ def _read_autostart(conf: Any) -> tuple[str, ...]:
     patterns = _read_patterns(conf, option, ())
     switch = AUTOSTART_SWITCHES.get(" ".join(patterns).lower()) if len(patterns) < 2 else None
     return patterns if switch is None else switch
+
+
+def _read_celery_priority(conf: Any) -> int | None:
+    value = str(_get(conf.get, SECTION, "celery_priority", "") or "").strip()
+    if not value:
+        return None
+    if not re.fullmatch("[0-9]", value):
+        raise SettingsError(f"[{SECTION}] celery_priority must be a number from 0 to 9, not {value!r}")
+    return int(value)
 
 
 def _read_dag_bundles(conf: Any, dags_folder: Path) -> tuple[DagBundle, ...]:

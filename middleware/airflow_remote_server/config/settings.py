@@ -292,6 +292,36 @@ class Settings:
             type_name="`database` or `folder`",
         ),
     )
+    celery_queue: str = field(
+        default="",
+        metadata=option(
+            "celery_queue",
+            "The Celery queue for the commands in `celery_commands`, which workers (`airflow-remote-server "
+            "worker`) run then, over the broker of Airflow's CeleryExecutor. It needs a shared `jobs_url`.",
+            default="none: the webserver runs all commands",
+        ),
+    )
+    celery_commands: tuple[str, ...] = field(
+        default=("dags backfill", "dags test", "tasks run", "tasks test"),
+        metadata=option(
+            "celery_commands",
+            "With a `celery_queue`, the commands that Celery workers run, by their names in the installed "
+            "Airflow or in Airflow 1.x.",
+            _PATTERNS,
+            default="`dags backfill, dags test, tasks run, tasks test`",
+        ),
+    )
+    celery_priority: int | None = field(
+        default=None,
+        metadata=option(
+            "celery_priority",
+            "The priority of the messages in the `celery_queue`, from 0 to 9; the broker decides what it "
+            "means.",
+            _OTHER,
+            type_name="integer from 0 to 9",
+            default="that of the broker",
+        ),
+    )
     allow_commands: tuple[str, ...] = field(
         default=(),
         metadata=option(

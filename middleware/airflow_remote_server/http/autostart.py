@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from airflow_remote_server.catalog.spec import Endpoint
-    from airflow_remote_server.http.planning import Plan, Planner
+    from airflow_remote_server.http.plan import Plan
+    from airflow_remote_server.http.planning import Planner
     from airflow_remote_server.jobs.audit.recorder import AuditRecorder
     from airflow_remote_server.jobs.models import Job
 

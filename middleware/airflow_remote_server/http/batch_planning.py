@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from airflow_remote_server.auth.authenticator import Principal
     from airflow_remote_server.execution.client import CompletionChannel
     from airflow_remote_server.http.batch_body import BatchItem
-    from airflow_remote_server.http.planning import Plan, Planner
+    from airflow_remote_server.http.plan import Plan
+    from airflow_remote_server.http.planning import Planner
     from airflow_remote_server.jobs.models import Job
 
 NAME = "batch"

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
     from airflow_remote_server.catalog.spec import Endpoint, RequestArguments
     from airflow_remote_server.execution.client import CompletionChannel
-    from airflow_remote_server.http.planning import Plan, Planner
+    from airflow_remote_server.http.plan import Plan
+    from airflow_remote_server.http.planning import Planner
     from airflow_remote_server.http.responses import RequestContext
     from airflow_remote_server.http.waiting import WaitingRequests
     from airflow_remote_server.jobs.models import Job

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server.auth.authenticator import SETUP_HINT
@@ -13,6 +13,7 @@ from airflow_remote_server.auth.permissions import UNRESTRICTED
 from airflow_remote_server.catalog.aliases import successor_of
 from airflow_remote_server.catalog.argv import build_audit_argv, mask_values
 from airflow_remote_server.catalog.classic import classic_endpoints, classic_names
+from airflow_remote_server.catalog.globs import warn_of_globs
 from airflow_remote_server.catalog.live import CatalogLoader
 from airflow_remote_server.catalog.policy import Policy
 from airflow_remote_server.catalog.secret_values import file_secrets, secret_values
@@ -21,8 +22,9 @@ from airflow_remote_server.catalog.validation import Validator
 from airflow_remote_server.catalog.variants import choose_variant
 from airflow_remote_server.errors import NotFound, NotInThisAirflow, Refused
 from airflow_remote_server.execution.command import Command
-from airflow_remote_server.http.handlers import EndpointHandler, ValidatedRequest, make_handlers
+from airflow_remote_server.http.handlers import ValidatedRequest, make_handlers
 from airflow_remote_server.http.permitted_catalog import PermittedCatalogs
+from airflow_remote_server.http.plan import Plan
 from airflow_remote_server.http.request_digest import digest
 from airflow_remote_server.integrations.core_commands import is_core_command
 from airflow_remote_server.jobs.models import JobRequest
@@ -56,27 +58,6 @@ WORD = re.compile(r"[a-z][a-z-]{0,39}")
 """A word that may be a command of Airflow, such as ``info``."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """A validated request and how to carry it out.
-
-    :param request: the validated request
-    :param handler: the handler of its kind of endpoint
-    :param title: the command line as it may be shown
-    :param arguments: the arguments as they may be shown
-    """
-
-    request: ValidatedRequest
-    handler: EndpointHandler
-    title: str
-    arguments: dict[str, Any]
-
-    @property
-    def fields(self) -> dict[str, Any]:
-        """Return the fields of every reply."""
-        return {"airflow_cmd": self.title, "arguments": self.arguments}
-
-
 class Planner:
     """Plan requests for the endpoints of the installed Airflow.
 
@@ -97,7 +78,10 @@ class Planner:
         self.classic = classic_names(self.endpoints.values())
         self.without = () if CELERY in settings.executor.lower() else (CELERY,)
         self.policy = Policy(settings.allow_commands, settings.deny_commands, self.classic)
-        self.live = PermittedCatalogs(CatalogLoader(source, self.policy, self.without), self.classic)
+        loader = CatalogLoader(
+            source, self.policy, self.without, partial(warn_of_globs, settings, self.classic)
+        )
+        self.live = PermittedCatalogs(loader, self.classic)
         self._handlers = make_handlers(settings)
 
     def find(self, name: str) -> Endpoint:
@@ -218,12 +202,12 @@ class Planner:
         )
         try:
             again = bool(request.values.get(FORCE))
-            job = self.jobs.create(job_request, plan.title, variant.service, again)
+            job = self.jobs.create(job_request, plan.title, variant.service, again, plan.names(self.classic))
         except DuplicateKey as duplicate:
             self.jobs.spools.require_readable(duplicate.job)
             return duplicate.job, None
         try:
-            folder = self.jobs.spools.spool_of(job).path
+            folder = self.jobs.spools.new_spool(job).path
             secrets = self.secrets_of(request)
             uploads = save_uploads(request.uploads, folder)
             downloads = prepare_downloads(variant, request.values, folder)

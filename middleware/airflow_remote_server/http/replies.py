@@ -11,7 +11,7 @@ from airflow_remote_server.http import job_documents
 from airflow_remote_server.http.responses import Reply
 
 if TYPE_CHECKING:
-    from airflow_remote_server.http.planning import Plan
+    from airflow_remote_server.http.plan import Plan
     from airflow_remote_server.jobs.models import Job
     from airflow_remote_server.jobs.service import JobService
 

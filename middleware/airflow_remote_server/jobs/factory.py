@@ -10,12 +10,14 @@ from airflow_remote_server.execution.client import ForkServerClient
 from airflow_remote_server.execution.cold_start import ColdStarter
 from airflow_remote_server.execution.fingerprint import current_fingerprint
 from airflow_remote_server.jobs.nodes.agent_starter import AgentStarter
+from airflow_remote_server.jobs.nodes.celery_workers import CeleryWorkers
 from airflow_remote_server.jobs.nodes.copies import SpoolCopies
 from airflow_remote_server.jobs.nodes.node import Node
 from airflow_remote_server.jobs.nodes.offers import CommandFiles
 from airflow_remote_server.jobs.nodes.pieces import PieceStore
+from airflow_remote_server.jobs.nodes.worker_queue import WorkerQueue
 from airflow_remote_server.jobs.service import JobService
-from airflow_remote_server.jobs.spools import JobSpools
+from airflow_remote_server.jobs.spools import OUTGOING, JobSpools
 from airflow_remote_server.jobs.store import JobStore
 
 if TYPE_CHECKING:
@@ -27,16 +29,35 @@ def store_url(settings: Settings) -> str | URL:
     return settings.jobs_url or URL.create("sqlite", database=str(settings.state_dir / "jobs.db"))
 
 
-def make_jobs(settings: Settings) -> JobService:
-    """Return the job service of a configuration."""
+def make_jobs(settings: Settings, worker: bool = False) -> JobService:
+    """Return the job service of a configuration.
+
+    :param settings: the configuration
+    :param worker: whether it is that of a Celery worker, which leaves dead nodes to the webservers
+    """
     state_dir = settings.state_dir
     cold = ColdStarter(state_dir, settings.max_running)
     launcher = ForkServerClient(state_dir / "host", current_fingerprint, cold, settings.max_workers)
     store = JobStore(store_url(settings))
     if not settings.shares_output:
-        return JobService(settings, store, JobSpools(state_dir), launcher)
+        workers = make_workers(settings, store)
+        return JobService(settings, store, JobSpools(state_dir), launcher, workers=workers)
     copies = SpoolCopies(state_dir / "copies", PieceStore(store))
     starter = AgentStarter(state_dir, settings.jobs_url, settings.fernet_key)
     files = CommandFiles.from_keys(settings.fernet_key)
-    node = Node(store, copies, starter, files)
-    return JobService(settings, store, JobSpools(state_dir, copies), launcher, node)
+    node = Node(store, copies, starter, files, watches=not worker)
+    return JobService(
+        settings, store, JobSpools(state_dir, copies), launcher, node, make_workers(settings, store)
+    )
+
+
+def make_workers(settings: Settings, store: JobStore) -> CeleryWorkers | None:
+    """Return the Celery workers of a configuration; None if it has none.
+
+    :param settings: the configuration
+    :param store: the job store
+    """
+    if not settings.celery_queue:
+        return None
+    files = CommandFiles.from_keys(settings.fernet_key)
+    return CeleryWorkers(settings, WorkerQueue(store), files, settings.state_dir / OUTGOING)

@@ -141,9 +141,16 @@ class Reconciler:
             except Unavailable:  # its copy cannot be written
                 current = job
             if not current.state.final:
-                ended = time.time()
-                lost = replace(current, state=JobState.LOST, ended=ended, message=message, kill_time=None)
-                self.record(lost)
+                self.give_up_job(current, message)
+
+    def give_up_job(self, job: Job, message: str) -> None:
+        """Record that a job of another node is lost.
+
+        :param job: an active job
+        :param message: why, in one line
+        """
+        ended = time.time()
+        self.record(replace(job, state=JobState.LOST, ended=ended, message=message, kill_time=None))
 
     def finish(self, job: Job, exit_record: dict[str, Any]) -> Job:
         """Record the end of a job, and return the ended job.

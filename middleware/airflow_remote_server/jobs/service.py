@@ -10,6 +10,7 @@ import logging
 import secrets
 import time
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server.errors import Conflict, NotFound, Unavailable
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from airflow_remote_server.config.settings import Settings
     from airflow_remote_server.execution.client import CompletionChannel, ForkServerClient
     from airflow_remote_server.jobs.models import JobRequest
-    from airflow_remote_server.jobs.sharing import Fill, NodeWork
+    from airflow_remote_server.jobs.sharing import Fill, NodeWork, Workers
     from airflow_remote_server.jobs.spools import JobSpools
     from airflow_remote_server.jobs.store import JobStore
 
@@ -53,6 +54,7 @@ class JobService:
     :param spools: their spools
     :param launcher: runs the commands
     :param node: the part that this node takes in a store that several nodes share; None if it takes none
+    :param workers: run some of the commands on other machines; None if this node runs all
     """
 
     def __init__(
@@ -62,12 +64,14 @@ class JobService:
         spools: JobSpools,
         launcher: ForkServerClient,
         node: NodeWork | None = None,
+        workers: Workers | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
         self.spools = spools
         self.launcher = launcher
         self.node = node
+        self.workers = workers
         self.results = JobResults(settings, spools)
         self.reconciler = Reconciler(store, spools, self.results, launcher.cold)
         self.retention = JobRetention(settings, store, spools)
@@ -80,13 +84,21 @@ class JobService:
             self.spools.ensure_state_dir()
             self.launcher.prepare()
 
-    def create(self, request: JobRequest, title: str, service: bool, again: bool = False) -> Job:
+    def create(
+        self,
+        request: JobRequest,
+        title: str,
+        service: bool,
+        again: bool = False,
+        names: tuple[str, ...] = (),
+    ) -> Job:
         """Add a job to the store, with an empty spool, before anything is run.
 
         :param request: the request
         :param title: the command line, secrets masked
         :param service: whether it runs until it is stopped
         :param again: whether a service may be started although it runs already
+        :param names: the names of a command that workers may run instead of this node
         :raises Busy: if too many commands are active
         :raises ServiceRuns: if a service runs already
         :raises DuplicateKey: if the request repeats an earlier one; carries the earlier job
@@ -95,12 +107,16 @@ class JobService:
         :raises Unavailable: if the store or the state directory cannot be used
         """
         self._tidy()
+        node = self.spools.node
+        if self.workers is not None and names and not service and self.workers.accepts(names):
+            self.workers.require_usable()
+            node = self.workers.node
         now = time.time()
         job = Job(
             id=f"{id_prefix(now)}{secrets.token_hex(9)}",
             kind="service" if service else "command",
             state=JobState.QUEUED,
-            node=self.spools.node,
+            node=node,
             principal=request.principal,
             peer=request.peer,
             name=request.name,
@@ -146,7 +162,7 @@ class JobService:
         :returns: a channel that announces the end of the command; None if there is none
         :raises Unavailable: if the command cannot be started
         """
-        spool = self.spools.spool_of(job)
+        spool = self.spools.new_spool(job)
         settings = self.settings
         run_seconds = None if command.service else settings.command_timeout
         limits = CommandLimits(run_seconds, settings.max_output_bytes, self.grace_of(job))
@@ -156,6 +172,13 @@ class JobService:
         except Unavailable:
             self.discard(job)
             raise
+        if self.workers is not None and not self.spools.owns(job):
+            try:
+                self.workers.hand_over(job, spool)
+            except Exception:
+                self.discard(job)
+                raise
+            return None
         try:
             return self.launcher.start(spool, command.service)
         except Exception as error:
@@ -283,7 +306,12 @@ class JobService:
         self.spools.require_readable(job)
         if self.node is None or self.spools.owns(job):
             self.spools.request_stop(job.id, force, self.grace_of(job))
+        elif self.node.withdraw(job):
+            message = "the command was stopped"
+            stopped = replace(job, state=JobState.STOPPED, ended=time.time(), message=message)
+            self.reconciler.record(stopped)
         else:
+            job = self.store.get(job.id) or job  # a worker may have just taken it
             self.node.stop(job, force, self.grace_of(job))
         return self.refresh(job)
 
@@ -331,6 +359,8 @@ class JobService:
         self.found_dead.handle()
         if self.node is not None:
             self.node.maintain(self.spools.node, self.resume, self.reconciler.give_up)
+        if self.workers is not None:
+            self.workers.maintain(self.reconciler.give_up_job)
 
     def _tidy(self) -> None:
         """Record ends without a waiting request, and delete expired jobs, once per interval."""

@@ -31,12 +31,55 @@ class Copies(Protocol):
         """Delete the copy of a job's spool, if there is one."""
 
 
+class Workers(Protocol):
+    """Workers on other machines that run some of the commands."""
+
+    @property
+    def node(self) -> str:
+        """Return the node of the jobs that wait for a worker."""
+
+    def accepts(self, names: tuple[str, ...]) -> bool:
+        """Return whether workers are to run a command.
+
+        :param names: its name in the installed Airflow, and those of classic endpoints
+        """
+
+    def require_usable(self) -> None:
+        """Check that commands can be handed over.
+
+        :raises Unavailable: saying what is missing
+        """
+
+    def hand_over(self, job: Job, spool: Spool) -> None:
+        """Let a worker run a command.
+
+        :param job: its job
+        :param spool: its prepared spool, which is removed
+        :raises TooLarge: if its files are too large
+        :raises Unavailable: if no worker will run it
+        """
+
+    def maintain(self, give_up: Callable[[Job, str], None]) -> None:
+        """Do what is due.
+
+        :param give_up: called with each job that no worker will run, and why
+        :raises Unavailable: if the store cannot be used
+        """
+
+
 class NodeWork(Protocol):
     """The part that a node takes in a shared store."""
 
     def stop(self, job: Job, force: bool, grace: float) -> None:
         """Ask the node of a job to stop it.
 
+        :raises Unavailable: if the store cannot be used
+        """
+
+    def withdraw(self, job: Job) -> bool:
+        """Keep workers from taking a job that waits for one.
+
+        :returns: False if it does not wait
         :raises Unavailable: if the store cannot be used
         """
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from airflow_remote_server.jobs.models import Job
     from airflow_remote_server.jobs.sharing import Copies
 
+OUTGOING = "outgoing"
+"""The directory for the spools of commands that workers are to run, until they are handed over."""
+
 WATCHER_LOCK = "watcher.lock"
 """The lock file of the web worker that watches the jobs (``watcher``)."""
 
@@ -155,17 +158,29 @@ class JobSpools:
             for path in self.root.iterdir():
                 yield Spool(path)
 
+    def new_spool(self, job: Job) -> Spool:
+        """Return the spool in which a job is prepared, also if its command will run elsewhere.
+
+        :param job: a new job
+        """
+        root = self.root if self.owns(job) else self.state_dir / OUTGOING
+        return Spool(root / job.id)
+
     def create(self, job: Job) -> None:
-        """Create a job's empty spool.
+        """Create the empty spool of a new job.
 
         :raises Unavailable: if the state directory is not writable
         """
+        path = self.new_spool(job).path
         with self.reporting_unwritable():
-            (self.root / job.id).mkdir(0o700)
+            if not self.owns(job):
+                make_private_dir(path.parent)
+            path.mkdir(0o700)
 
     def remove(self, job_id: str) -> None:
         """Delete a job's spool, or the copy of it, if there is one."""
-        shutil.rmtree(self.root / job_id, ignore_errors=True)
+        for root in (self.root, self.state_dir / OUTGOING):
+            shutil.rmtree(root / job_id, ignore_errors=True)
         if self.copies is not None:
             self.copies.remove(job_id)
 

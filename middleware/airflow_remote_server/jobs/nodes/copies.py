@@ -15,8 +15,9 @@ from urllib.parse import unquote_to_bytes
 
 from airflow_remote_server.errors import Unavailable
 from airflow_remote_server.execution.spool import EXIT, FILES, Spool
-from airflow_remote_server.jobs.models import JobState
+from airflow_remote_server.jobs.models import JobState, directory_id
 from airflow_remote_server.jobs.nodes.pieces import PUBLISHED_FILES
+from airflow_remote_server.jobs.nodes.worker_queue import WAITING
 from airflow_remote_server.util.atomic_files import write_atomically
 from airflow_remote_server.util.private_dirs import make_private_dir
 
@@ -116,7 +117,7 @@ class CopiedSpool(Spool):
 
         :param job: the job as the store has it
         """
-        if self.has(EXIT) or job.state is JobState.LOST:
+        if self.has(EXIT) or job.state is JobState.LOST or directory_id(job.node) == WAITING:
             return True
         marker = self.path / ENDED
         try:

@@ -9,6 +9,7 @@ from airflow_remote_server.jobs.models import directory_id
 from airflow_remote_server.jobs.nodes.heartbeats import DEAD_SECONDS, NodeMonitor
 from airflow_remote_server.jobs.nodes.offers import Offers
 from airflow_remote_server.jobs.nodes.stops import StopRequests
+from airflow_remote_server.jobs.nodes.worker_queue import WAITING, WorkerQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,17 +29,25 @@ class Node:
     :param copies: the copies of the spools of other nodes
     :param starter: starts the agent of this node
     :param files: decrypts the queued commands of other nodes; None if they are not offered
+    :param watches: whether it looks for dead nodes; otherwise, other nodes do
     """
 
     def __init__(
-        self, store: JobStore, copies: SpoolCopies, starter: AgentStarter, files: CommandFiles | None
+        self,
+        store: JobStore,
+        copies: SpoolCopies,
+        starter: AgentStarter,
+        files: CommandFiles | None,
+        watches: bool = True,
     ) -> None:
         self.copies = copies
         self._offers = Offers(store)
         self._files = files
         self._stops = StopRequests(store)
+        self._queue = WorkerQueue(store)
         self._monitor = NodeMonitor(store)
         self._starter = starter
+        self._watches = watches
 
     def stop(self, job: Job, force: bool, grace: float) -> None:
         """Ask the node of a job to stop it.
@@ -49,6 +58,15 @@ class Node:
         :raises Unavailable: if the store cannot be used
         """
         self._stops.send(job, force, grace)
+
+    def withdraw(self, job: Job) -> bool:
+        """Keep Celery workers from taking a job that waits for one.
+
+        :param job: an active job of another node
+        :returns: False if it does not wait
+        :raises Unavailable: if the store cannot be used
+        """
+        return directory_id(job.node) == WAITING and self._queue.withdraw(job.id)
 
     def maintain(
         self, own: str, resume: Callable[[str, Fill], None], give_up: Callable[[str, str], None]
@@ -63,10 +81,10 @@ class Node:
         :raises Unavailable: if the store cannot be used
         """
         self._starter.ensure_runs()
-        for identity, host in self._monitor.find_dead().items():
+        for identity, host in self._monitor.find_dead().items() if self._watches else ():
             if identity != directory_id(own):
                 self._take_over(identity, own, resume)
-                lost = f"job lost: its webserver {host} has not answered for {DEAD_SECONDS:g} s"
+                lost = f"job lost: its node {host} has not answered for {DEAD_SECONDS:g} s"
                 give_up(identity, f"{lost}; the changes it made before remain")
                 self._monitor.remove(identity)
         self.copies.remove_unused()

@@ -1,0 +1,1 @@
+"""Celery workers that run commands instead of the webserver's machine."""
