@@ -19,5 +19,5 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     :param known: the names to choose from
     :returns: "" if no name is similar
     """
-    close = get_close_matches(name[:MAX_LENGTH], sorted(known), n=1, cutoff=0.5)
+    close = get_close_matches(name[:MAX_LENGTH], sorted(known), n=1, cutoff=0.55)
     return f" (did you mean {close[0]!r}?)" if close else ""
