@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PAGE = "/admin/rest_api/"
 FIRST_VIEW_BYTES = 60_000
-ALL_BYTES = 105_000
+ALL_BYTES = 110_000
 
 
 @pytest.fixture
