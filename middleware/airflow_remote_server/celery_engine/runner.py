@@ -64,6 +64,9 @@ class CommandRunner:
         self.queue = WorkerQueue(self.jobs.store)
         audit = AuditTable(self.jobs, settings.audit_seconds, settings.audit_rows)
         self.jobs.reconciler.on_end = AuditRecorder(audit).record_end
+
+    def watch(self) -> None:
+        """Keep the agent running, and notice the ends of jobs, from now on, in this process."""
         JobWatcher(self.jobs).start()
 
     def run(self, job_id: str) -> None:

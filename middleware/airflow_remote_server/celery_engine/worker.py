@@ -70,6 +70,7 @@ class Runners:
         """Return the runner of this process; the first call makes it."""
         if self._runner is None or self._runner.pid != os.getpid():
             self._runner = CommandRunner(self._settings, self._state_dir)
+            self._runner.watch()
         return self._runner
 
 

@@ -68,6 +68,7 @@ def run_on_worker(remote: Remote) -> Iterator[Callable[[str], CommandRunner]]:
         def run(job_id: str, **changes: Any) -> CommandRunner:
             runner = CommandRunner(Settings(**{**vars(remote.settings), **changes}), state)
             runner.run(job_id)
+            runner.jobs.reconcile()  # starts the agent, as the watcher of a worker does
             return runner
 
         yield run
