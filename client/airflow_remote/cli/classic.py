@@ -14,6 +14,7 @@ import click
 
 from airflow_remote.catalog.classic import Entry, endpoint_names, load_table, sections
 from airflow_remote.cli.help_formatter import DocumentedCommand
+from airflow_remote.cli.own_commands import OWN
 from airflow_remote.cli.wait_options import take_waiting, wait_parameters
 
 if TYPE_CHECKING:
@@ -62,9 +63,14 @@ VARIANT_PREFIX = "variant_"
 """Prefix of a variant's click parameter, since an argument may have the same name."""
 
 
+def shown_names() -> list[str]:
+    """Return the names of the commands, without those whose place a command of the client takes."""
+    return [name for name in endpoint_names() if name not in OWN]
+
+
 def write_sections(formatter: click.HelpFormatter) -> None:
     """Write the commands in sections by topic."""
-    rest = endpoint_names()
+    rest = shown_names()
     for title, names in (*sections(), ("Others", rest)):
         rows = [(name, _summary(load_table()[name])) for name in names if name in rest]
         rest = [name for name in rest if name not in names]
@@ -76,7 +82,7 @@ def write_sections(formatter: click.HelpFormatter) -> None:
 def write_names(formatter: click.HelpFormatter) -> None:
     """Write the names only, for a help text that lists current commands first."""
     with formatter.section("Commands as in Airflow 1.x"):
-        formatter.write_text(", ".join(endpoint_names()))
+        formatter.write_text(", ".join(shown_names()))
 
 
 class ClassicCommand(DocumentedCommand):

@@ -17,7 +17,7 @@ from airflow_remote.cli.help_formatter import (
     keep_line_breaks,
     metavar_of,
 )
-from airflow_remote.cli.wait_options import take_waiting, with_wait_options
+from airflow_remote.cli.wait_options import new_run_id, take_waiting, with_wait_options
 from airflow_remote.errors import NotTheApiError, UnsupportedNameError
 
 if TYPE_CHECKING:
@@ -151,9 +151,12 @@ class LiveCommand(DocumentedCommand):
 
         context: CliContext = ctx.find_root().obj
         runner = CommandRunner(context)
+        if self.waiting is not None:
+            self.values.setdefault("run_id", new_run_id())
         status = runner.run_live(self.command, self.values, self.line)
         if self.waiting is not None and runner.result is not None:
-            status = self.waiting.follow(context, runner.result, str(self.values["dag_id"]))
+            dag_id, run_id = (str(self.values[name]) for name in ("dag_id", "run_id"))
+            status = self.waiting.follow(context, runner.result, dag_id, run_id)
         ctx.exit(status)
 
 

@@ -33,7 +33,7 @@ RUNS = {
     "deploy": "Deploy a DAG file, and optionally trigger it and follow the run",
     "open": "Open Airflow's page of a DAG or a DAG run in the browser",
 }
-"""Commands for DAG runs. ``runs`` takes the place of the endpoint of this name."""
+"""Commands for DAG runs. ``runs`` is also an endpoint, which has options only."""
 
 MODULES = {
     JOB: "jobs",

@@ -93,7 +93,9 @@ class RootGroup(click.Group):
         word, *rest = args
         provider = _provider(ctx)
         endpoint = classic.find_endpoint(word)
-        if provider is None or ctx.resilient_parsing or normalize(word) in OWN:
+        if normalize(word) in OWN and endpoint is not None and _has_options_only(rest):
+            command: click.Command | None = ClassicCommand(endpoint)
+        elif provider is None or ctx.resilient_parsing or normalize(word) in OWN:
             command = self.get_command(ctx, word)
         elif endpoint is not None:
             command = _either(ctx, provider, endpoint, word, rest)
@@ -142,6 +144,11 @@ class RootGroup(click.Group):
             formatter.write_dl([(BATCH, BATCH_SUMMARY)])
         with formatter.section("Tokens"):
             formatter.write_dl([*ACCESS.items()])
+
+
+def _has_options_only(rest: Sequence[str]) -> bool:
+    """Return whether the words after a name are those of an endpoint without positional arguments."""
+    return not rest or (rest[0].startswith("-") and rest[0] not in HELP)
 
 
 def _catalog_for_help(context: CliContext) -> tuple[Catalog | None, str]:

@@ -49,18 +49,22 @@ class Following:
     live: bool = True
 
 
-def follow_triggered(context: CliContext, result: Result, dag_id: str, following: Following) -> int:
+def follow_triggered(
+    context: CliContext, result: Result, dag_id: str, following: Following, run_id: str | None = None
+) -> int:
     """Follow the run that a command has created.
 
     :param result: the result of the command
     :param dag_id: the DAG
+    :param run_id: the run; None if only the result tells it
     :returns: the exit status
     :raises RemoteError: see ``follow_run``
     """
-    if result.dag_run_id is None:
+    run_id = result.dag_run_id or run_id
+    if run_id is None:
         hint = command_line("runs", "list", dag_id)
         raise UnsupportedError(f"the server did not say which run was created; see `{hint}`", result)
-    return exit_status_of_run(follow_run(context, dag_id, result.dag_run_id, following))
+    return exit_status_of_run(follow_run(context, dag_id, run_id, following))
 
 
 def follow_run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -37,16 +38,17 @@ class Waiting(NamedTuple):
     logs: bool
     timeout: float | None
 
-    def follow(self, context: CliContext, result: Result, dag_id: str) -> int:
+    def follow(self, context: CliContext, result: Result, dag_id: str, run_id: str | None = None) -> int:
         """Wait for the run, and return the exit status.
 
         :param result: the result of the command
         :param dag_id: the DAG
+        :param run_id: the run; None if only the result tells it
         """
         from airflow_remote.cli.run_following import Following, follow_triggered
 
         following = Following(self.logs, self.timeout, to_stderr=True, logs_to_stderr=context.as_json)
-        return follow_triggered(context, result, dag_id, following)
+        return follow_triggered(context, result, dag_id, following, run_id)
 
 
 def with_wait_options(command: Command) -> Command:
@@ -87,6 +89,14 @@ def wait_parameters(name: str) -> list[click.Parameter]:
         click.Option([LOGS, _flag(LOGS)], is_flag=True, help=HELP[LOGS]),
         click.Option([TIMEOUT, _flag(TIMEOUT)], type=duration, metavar="DURATION", help=HELP[TIMEOUT]),
     ]
+
+
+def new_run_id() -> str:
+    """Return an id for a new run as Airflow makes it.
+
+    A live command says which run it has created in the format that the user chose, if at all.
+    """
+    return f"manual__{datetime.now(timezone.utc).isoformat(timespec='microseconds')}"
 
 
 def take_waiting(values: dict[str, Any], detach: bool) -> Waiting | None:

@@ -163,7 +163,7 @@ def command_lines(draw: st.DrawFn) -> tuple[str, list[str], dict[str, Any]]:
             if len(positional) < len([a for a in entry["arguments"] if a["positional"]]):
                 positional.append(draw(value_of(argument)))
                 expected[name] = positional[-1]
-        elif draw(st.booleans()):
+        elif argument["required"] or draw(st.booleans()):
             spelling = name if draw(st.booleans()) else name.replace("_", "-")
             if argument["kind"] == "flag":
                 line.append(f"--{spelling}")

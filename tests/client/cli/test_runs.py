@@ -190,6 +190,13 @@ def test_a_diagnosis_is_printed(run: Run, runs: FakeRuns) -> None:
     assert json.loads(run("runs", "diagnose", DAG, "-o", "json").out)["problems"] == [FAILED_TASK]
 
 
+@pytest.mark.parametrize("words", [[], ["--dag-id", DAG], ["--dag_id=my dag", "--"]])
+def test_options_only_are_those_of_the_endpoint(run: Run, stub: Stub, words: list[str]) -> None:
+    completed = run("runs", *words)
+    assert (completed.status, completed.out) == (0, "1.7.0\n")
+    assert (stub.request.name, stub.request.arguments) == ("runs", {"dag_id": DAG} if words else {})
+
+
 def test_detach_is_rejected(run: Run, runs: FakeRuns) -> None:
     for line in (["runs", "list"], ["logs", DAG], ["deploy", "x.py"], ["trigger_dag", "d", "--wait"]):
         assert run("--detach", *line).status == ExitStatus.USAGE

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from airflow_remote.cli import live as live_commands
 from airflow_remote.exit_status import ExitStatus
 from client.fake_runs import DAG, RUN, FakeRuns, dag_run, task
 from client.program import PATIENCE, Run, Start
@@ -40,7 +41,9 @@ def test_the_outcome_is_the_exit_status(
     assert completed.out == "created\n"
     assert "extract: running" in completed.err
     [request] = [each for each in live.requests if each.method == "POST"]
+    chosen = request.arguments.pop("run_id", "")
     assert request.arguments == {"dag_id": DAG}
+    assert chosen.startswith("manual__") == (command == ["dags", "trigger"])
     assert runs.queries("dag_run")[0] == {"dag_id": DAG, "run_id": RUN}
 
 
@@ -86,6 +89,16 @@ def test_a_response_without_a_run_is_reported(run: Run, live: Stub, runs: FakeRu
     completed = run("trigger_dag", DAG, "--wait")
     assert completed.status == ExitStatus.UNSUPPORTED
     assert "airflow-remote runs list 'my dag'" in completed.err
+
+
+@pytest.mark.parametrize("words", [[], ["--run-id", RUN]])
+def test_the_run_is_known_without_the_server(
+    run: Run, live: Stub, runs: FakeRuns, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_commands, "new_run_id", lambda: RUN)
+    live.respond(envelope(stdout="a table\n"))
+    assert run("dags", "trigger", DAG, "--wait", *words).status == 0
+    assert runs.queries("dag_run")[0] == {"dag_id": DAG, "run_id": RUN}
 
 
 def test_abbreviations_of_airflow_win(run: Run, live: Stub, runs: FakeRuns) -> None:
