@@ -14,7 +14,7 @@ from airflow_remote.api.run_watch import Pace, has_ended, states_of, watch
 from airflow_remote.api.task_log import RunLogs
 from airflow_remote.cli.console import one_line
 from airflow_remote.cli.run_display import RunDisplay, make_display
-from airflow_remote.cli.run_texts import command_line
+from airflow_remote.cli.run_texts import command_line, find_reason
 from airflow_remote.errors import AnsweredError, RemoteError, UnsupportedError
 from airflow_remote.exit_status import ExitStatus
 
@@ -158,7 +158,7 @@ class Follower:
     def _explain(self, run: Mapping[str, Any], with_logs: bool = False) -> None:
         """Print the problems of the run that were not told before.
 
-        :param with_logs: whether to print the last line of the log of each failed task
+        :param with_logs: whether to print the error in the log of each failed task
         """
         note = self._display.note if not has_ended(run) else lambda line: RunDisplay.note(self._display, line)
         try:
@@ -172,6 +172,6 @@ class Follower:
             self._told.add(message)
             advice = one_line(str(problem.get("advice") or ""))
             note(f"{message}{f'; {advice}' if advice else ''}")
-            log = str(problem.get("log") or "").strip().splitlines() if with_logs else []
-            if log:
-                note(f"  {log[-1]}")
+            reason = find_reason(str(problem.get("log") or "")) if with_logs else ""
+            if reason:
+                note(reason)

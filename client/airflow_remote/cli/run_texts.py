@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DURATION = re.compile(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9}(?:\.\d{1,3})?)s?)?")
+EXCEPTION = re.compile(
+    r"(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*(?:Error|Exception|Exit|Interrupt|Timeout|Failure|NotFound)(?::|$)"
+)
+"""What the last line of a traceback begins with."""
 UNITS = (86_400, 3600, 60, 1)
 
 
@@ -93,6 +97,16 @@ def describe_task(task: Mapping[str, Any]) -> str:
 def task_name(task: Mapping[str, Any]) -> str:
     """Return the name of a task without control characters."""
     return one_line(label_of(task))
+
+
+def find_reason(log: str) -> str:
+    """Return the line of a log that says why its task failed; "" if the log is empty.
+
+    :param log: its last lines
+    """
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    found = [line for line in lines if EXCEPTION.match(line)] or [line for line in lines if "ERROR" in line]
+    return one_line((found or lines or [""])[-1])
 
 
 def summarize(run: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from airflow_remote.cli.live_table import LiveBlock, cut, paint, width_of
 from airflow_remote.cli.run_display import clean_lines, table
-from airflow_remote.cli.run_texts import format_seconds, parse_duration, seconds_since, summarize
+from airflow_remote.cli.run_texts import find_reason, format_seconds, parse_duration, seconds_since, summarize
 from client.fake_runs import dag_run, task
 
 
@@ -92,6 +92,25 @@ def test_a_long_table_shows_what_matters(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(lines) == 6
     assert [line.split()[1] for line in lines[1:-1]] == ["t[0]", "t[1]", "t[50]", "t[51]"]
     assert lines[-1] == "  ... and 50 not started, 48 success"
+
+
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [
+        ("a\nValueError: no data\n[t] INFO - ::endgroup::\n", "ValueError: no data"),
+        ("x.y.AirflowFailException: it\nbroke\n", "x.y.AirflowFailException: it"),
+        ("[t] ERROR - it broke\n[t] INFO - end\n", "[t] ERROR - it broke"),
+        ("a\nb\n\n", "b"),
+        ("", ""),
+    ],
+)
+def test_the_reason_is_found_in_a_log(log: str, reason: str) -> None:
+    assert find_reason(log) == reason
+
+
+@given(st.text())
+def test_a_reason_is_one_line(log: str) -> None:
+    assert find_reason(log).isprintable()
 
 
 @given(st.text(), st.text(), st.sampled_from([None, "success", "running"]))
