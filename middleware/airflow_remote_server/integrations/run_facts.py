@@ -57,6 +57,11 @@ def find_failed_dependencies(
     return found or {}
 
 
+def ignore(*_: Any, **__: Any) -> bool:
+    """Return False, as a function of Airflow that changed nothing."""
+    return False
+
+
 def _find_failed_dependencies(
     session: Any, dag_id: str, run_id: str, tasks: Iterable[tuple[str, int]]
 ) -> dict[tuple[str, int], list[str]]:
@@ -77,6 +82,7 @@ def _find_failed_dependencies(
         if row is None or not dag.has_task(task_id):
             continue
         row.task = dag.get_task(task_id)
+        row.set_state = ignore  # some dependencies set the state of the task instance
         context = DepContext(SCHEDULER_QUEUED_DEPS)
         failed = row.get_failed_dep_statuses(dep_context=context, session=session)
         reasons[task_id, map_index] = sorted({status.reason for status in failed})

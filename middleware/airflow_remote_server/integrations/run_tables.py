@@ -52,19 +52,25 @@ class RunFilter(NamedTuple):
 
 @contextmanager
 def open_session() -> Iterator[Any]:
-    """Open a session of Airflow's database.
+    """Open a session of Airflow's database that writes nothing.
+
+    It is not the session of the thread, which Airflow's functions commit and close.
 
     :raises Unavailable: if the database cannot be read
     """
-    from airflow.utils.session import create_session
+    from airflow import settings
     from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.exc import TimeoutError as NoConnection
 
+    session = settings.Session.session_factory()
     try:
-        with create_session() as session:
-            yield session
-    except DBAPIError as error:
-        cause = str(error.orig).strip().partition("\n")[0]
+        yield session
+    except (DBAPIError, NoConnection) as error:
+        cause = str(getattr(error, "orig", error)).strip().partition("\n")[0]
         raise Unavailable(f"Airflow's database cannot be read: {cause}") from error
+    finally:
+        session.rollback()
+        session.close()
 
 
 def find_runs(session: Any, wanted: RunFilter, limit: int, offset: int) -> tuple[list[Any], int]:
@@ -167,17 +173,25 @@ def try_column() -> Any:
     return TaskInstance._try_number if installed_release() < (2, 10) else TaskInstance.try_number  # noqa: SLF001
 
 
-def find_import_errors(session: Any) -> list[Any]:
+def find_import_errors(session: Any, dag: Any = None) -> list[Any]:
     """Return the rows of import errors, the latest first.
 
     :param session: from ``open_session``
+    :param dag: the row of a DAG, to return those of its file only
     """
     from airflow.models import errors
-    from sqlalchemy import select
+    from sqlalchemy import and_, or_, select
 
     # Before Airflow 2.10, the model was named ImportError.
     table = getattr(errors, "ParseImportError", None) or errors.ImportError
-    return list(session.scalars(select(table).order_by(table.timestamp.desc()).limit(MAX_SIMILAR)))
+    rows = select(table).order_by(table.timestamp.desc()).limit(MAX_SIMILAR)
+    if dag is not None:
+        of_file = table.filename == dag.fileloc
+        if hasattr(table, "bundle_name"):
+            in_bundle = (table.bundle_name == dag.bundle_name, table.filename == dag.relative_fileloc)
+            of_file = or_(and_(*in_bundle), of_file)  # of a ZIP package, Airflow records the whole path
+        rows = rows.where(of_file)
+    return list(session.scalars(rows))
 
 
 def read_source(dag_id: str, path: str) -> str:

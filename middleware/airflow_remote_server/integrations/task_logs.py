@@ -66,15 +66,22 @@ def find_try(session: Any, key: TaskKey, number: int | None) -> TaskTry:
     :raises NotFound: if there is no such task instance or try; the message names a similar one
     """
     from airflow.models.taskinstance import TaskInstance
+    from airflow.models.trigger import Trigger
     from sqlalchemy import select
+    from sqlalchemy.orm import joinedload
 
     of_run = (TaskInstance.dag_id == key.dag_id, TaskInstance.run_id == key.run_id)
     is_task = (TaskInstance.task_id == key.task_id, TaskInstance.map_index == key.map_index)
-    found = session.execute(select(TaskInstance, try_column()).where(*of_run, *is_task)).first()
+    wanted = select(TaskInstance, try_column()).where(*of_run, *is_task)
+    # Airflow's reader needs the triggerer of a deferred task after the session has ended.
+    triggerer = joinedload(TaskInstance.trigger).joinedload(Trigger.triggerer_job)
+    found = session.execute(wanted.options(triggerer)).first()
     if found is None:
         tasks = select(TaskInstance.task_id, TaskInstance.map_index).where(*of_run).limit(MAX_SIMILAR)
         raise _no_task(key, [(task_id, index) for task_id, index in session.execute(tasks)])
     row, latest = found
+    if installed_release() < (2, 10) and row.state in ("deferred", "up_for_reschedule"):
+        latest = (latest or 0) + 1  # until 2.9, such a task has given its try back
     state = None if row.state is None else str(getattr(row.state, "value", row.state))
     if number in (None, latest):
         return TaskTry(row, latest or 0, state, latest=True)
@@ -149,9 +156,26 @@ def read_lines(attempt: TaskTry) -> tuple[Iterator[str], list[str]]:
         raise Unavailable("Airflow's log handler ([logging] task_log_reader) cannot read logs")
     row, sources = attempt.row, list[str]()
     row.task = call_guarded(lambda: _find_operator(row), None)
-    logs, _ = reader.read_log_chunks(row, attempt.number, {})
-    lines = _lines_of_texts(logs) if installed_release() < (3, 0) else map(format_message, logs)
-    return _without_sources(lines, sources), sources
+    return _without_sources(_read_chunks(reader, row, attempt.number), sources), sources
+
+
+def _read_chunks(reader: Any, row: Any, number: int) -> Iterator[str]:
+    """Yield the lines of a log, which some handlers return in chunks, such as that of Elasticsearch.
+
+    :param reader: Airflow's reader
+    :param row: the task instance
+    :param number: of the try
+    """
+    metadata: dict[str, Any] = {}
+    while True:
+        logs, metadata = reader.read_log_chunks(row, number, metadata)
+        silent = True
+        for line in _lines_of_texts(logs) if installed_release() < (3, 0) else map(format_message, logs):
+            silent = False
+            yield line
+        # The handler of files returns all of a log at once, and only says that more may be written later.
+        if silent or metadata.get("end_of_log", True) or "offset" not in metadata:
+            return
 
 
 def _find_operator(row: Any) -> Any:

@@ -20,7 +20,7 @@ from airflow_remote_server.runs.documents import (
     run_document,
     task_document,
 )
-from airflow_remote_server.runs.log_pages import read_page
+from airflow_remote_server.runs.log_pages import read_last_lines
 from airflow_remote_server.runs.tables import task_name
 
 if TYPE_CHECKING:
@@ -30,9 +30,6 @@ MAX_TASKS = 10
 """The maximum number of tasks of each kind that are explained."""
 
 LAST_LINES = 15
-TAIL_BYTES = 1 << 20
-"""How much of a log, at the most, is read for its last lines."""
-
 WAITING = frozenset({None, "scheduled", "queued"})
 STATES = (
     ("up_for_retry", "retry_waiting", "waits for its next try"),
@@ -109,14 +106,13 @@ def _explain_dag(session: Any, dag: Any, active: bool) -> Iterator[Problem]:
     :param active: whether its run has not ended
     """
     path = dag.fileloc or ""
-    for row in find_import_errors(session):
-        if row.filename and (path == row.filename or path.endswith(f"/{row.filename}")):
-            error = import_error_document(row)
-            place = path if error["line"] is None else f"{path}:{error['line']}"
-            last = error["message"]
-            yield Problem("import_error", f"{place}: {last}", "mend the file", log=error["stacktrace"])
+    for row in find_import_errors(session, dag):
+        error = import_error_document(row)
+        place = path if error["line"] is None else f"{path}:{error['line']}"
+        message = f"{place}: {error['message']}"
+        yield Problem("import_error", message, "fix the file", log=error["stacktrace"])
     if run_facts.is_stale(dag):
-        yield Problem("dag_stale", f"no DAG file has {dag.dag_id!r} anymore", "deploy its file again")
+        yield Problem("dag_stale", f"no DAG file defines {dag.dag_id!r} any more", "deploy its file again")
     if not active:
         return
     if dag.is_paused:
@@ -169,14 +165,9 @@ def _of_task(
 
 def _last_lines(run: dict[str, Any], task: dict[str, Any]) -> str:
     """Return the last lines of a task's log, or why it cannot be read."""
-    text, cursor = "", ""
     key = (run["dag_id"], run["run_id"], task["task_id"], task["map_index"], task["try_number"])
     try:
-        while True:
-            page = read_page(*key, after=cursor, size=TAIL_BYTES)
-            text, cursor = text[-TAIL_BYTES:] + page.text, page.cursor
-            if page.at_end:
-                return "\n".join(text.rstrip("\n").split("\n")[-LAST_LINES:])
+        return "\n".join(read_last_lines(*key, count=LAST_LINES))
     except ApiError as error:
         return error.message
 
@@ -196,5 +187,5 @@ def format_diagnosis(diagnosis: dict[str, Any]) -> str:
         lines.append(f"- {problem['message']}{advice}")
         lines += [f"    {line}" for line in (problem["log"] or "").split("\n") if problem["log"]]
     if not diagnosis["problems"]:
-        lines.append("Nothing is wrong with it.")
+        lines.append("No problem was found.")
     return "\n".join(lines) + "\n"

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from airflow_remote_server.util.masking import mask_urls, redact_json
+from airflow_remote_server.util.masking import MASK, mask_urls, redact_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,9 +55,21 @@ def run_document(run: Any, names: frozenset[str]) -> dict[str, Any]:
         "start_date": time_text(run.start_date),
         "end_date": time_text(run.end_date),
         "duration": seconds_between(run.start_date, run.end_date),
-        "conf": json.loads(mask_urls(redact_json(json.dumps(conf, default=str), names), names)),
+        "conf": visible_conf(conf, names),
         "triggering_user": getattr(run, "triggering_user_name", None),
     }
+
+
+def visible_conf(conf: dict[str, Any], names: frozenset[str]) -> Any:
+    """Return the configuration of a run, secrets masked; ``MASK`` if it is not JSON.
+
+    :param conf: on Airflow 2, it may hold any Python object
+    :param names: parts of the names of secrets
+    """
+    try:
+        return json.loads(mask_urls(redact_json(json.dumps(conf, default=str), names), names))
+    except (ValueError, RecursionError):
+        return MASK
 
 
 def task_document(task: Mapping[str, Any]) -> dict[str, Any]:

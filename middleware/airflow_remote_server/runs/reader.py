@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from airflow_remote_server.catalog.runs import MAX_PAGE_BYTES
 from airflow_remote_server.errors import BadArguments, NotFound
 from airflow_remote_server.integrations.run_tables import (
     RunFilter,
@@ -38,6 +39,9 @@ DEFAULT_LIMIT = 25
 PAGE_BYTES = 1 << 20
 POLL_SECONDS = 1.0
 """The interval at which a followed log is read again."""
+
+SLOW_POLL_SECONDS = 5.0
+"""The same if Airflow's own reader has to read all of it."""
 
 
 class RunReader:
@@ -111,11 +115,10 @@ class RunReader:
         number = int(values["try_number"]) if "try_number" in values else None
         index = int(values.get("map_index", -1))
 
-        def read(after: str) -> LogPage:
-            run_id, task_id = values.get("run_id"), values["task_id"]
-            return read_page(values["dag_id"], run_id, task_id, index, number, after, size)
+        def read(run_id: str | None, attempt: int | None, after: str, most: int = size) -> LogPage:
+            return read_page(values["dag_id"], run_id, values["task_id"], index, attempt, after, most)
 
-        first = read(values.get("after") or "")
+        first = read(values.get("run_id"), number, values.get("after") or "")
 
         def read_parts(is_over: Callable[[], bool]) -> Iterator[str]:
             page = first
@@ -125,8 +128,10 @@ class RunReader:
                 if finished or is_over():
                     return
                 if page.at_end:
-                    time.sleep(POLL_SECONDS)
-                page = read(page.cursor)
+                    time.sleep(POLL_SECONDS if page.is_direct else SLOW_POLL_SECONDS)
+                most = size if page.is_direct else MAX_PAGE_BYTES
+                # Of this run and try: there may be a newer one by now.
+                page = read(page.key.run_id, page.number or number, page.cursor, most)
 
         result = {
             **first.key._asdict(),
@@ -179,6 +184,6 @@ def parse_time(values: Mapping[str, Any], name: str) -> datetime | None:
         return None
     try:
         time = datetime.fromisoformat(text.replace("Z", "+00:00"))  # Python 3.10 does not know the Z
-    except ValueError:
+        return (time if time.tzinfo else time.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+    except (ValueError, OverflowError):
         raise BadArguments(f"{name}: {text[:80]!r} is not a date such as 2026-01-31T12:00:00Z") from None
-    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)

@@ -83,7 +83,7 @@ class Runs:
             now = datetime.now(timezone.utc)
             row.state, row.try_number = state, tries
             row.start_date = now - timedelta(seconds=30) if tries else None
-            row.end_date = now if state in ("success", "failed") else None
+            row.end_date = now - timedelta(seconds=10) if state in ("success", "failed") else None
             session.flush()
             session.expunge(row)
         return row

@@ -96,3 +96,27 @@ def test_dag_without_a_run_and_with_an_import_error(remote: Remote, runs: Any) -
     assert problem["message"] == f"{path}:7: NameError: name 'x'"
     assert f"{path}:7: NameError: name 'x'" in listed["output"]
     assert Path(path).name == "reading.py"
+
+
+def test_reading_writes_nothing(runs: Any) -> None:
+    """Some of Airflow's dependencies set the state of the task that they examine."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+
+    from airflow_remote_server.integrations.run_facts import ignore
+    from airflow_remote_server.integrations.run_tables import find_run, open_session
+
+    run_id = runs.trigger("diagnose-4")
+    with open_session() as session:
+        find_run(session, ETL, run_id).state = "failed"
+        session.flush()
+    with create_session() as session:
+        assert session.query(DagRun).filter_by(run_id=run_id).one().state == "queued"
+    assert ignore("skipped", session=None) is False
+
+
+def test_conf_that_is_not_json_is_hidden() -> None:
+    from airflow_remote_server.runs.documents import visible_conf
+
+    assert visible_conf({"x": float("nan")}, frozenset()) == "***"
+    assert visible_conf({"token": "abc", "y": [1]}, frozenset({"token"})) == {"token": "***", "y": [1]}

@@ -39,10 +39,23 @@ def test_runs_are_paged_and_bounded_by_date(remote: Remote, runs: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", [{"limit": 0}, {"limit": 1001}, {"offset": -1}, {"state": "odd"}, {"start_date": "soon"}]
+    "query",
+    [
+        {"limit": 0},
+        {"limit": 1001},
+        {"offset": -1},
+        {"state": "odd"},
+        {"start_date": "soon"},
+        {"end_date": "-1"},
+    ],
 )
 def test_invalid_limits_are_refused(remote: Remote, known_dags: None, query: dict[str, Any]) -> None:
     assert remote("runs", query_string=query).status_code == 400
+
+
+def test_dates_at_the_edge_are_answered(remote: Remote, known_dags: None) -> None:
+    first = {"start_date": "0001-01-01T00:00:00+14:00"}
+    assert remote("runs", query_string=first).status_code == 400
 
 
 def test_run_is_shown_with_its_tasks(remote: Remote, runs: Any, major: int) -> None:

@@ -101,6 +101,7 @@ def test_log_that_is_gone_says_where_it_was_looked_for(remote: Remote, runs: Any
     message = response.json["error"]["message"]
     assert message.startswith("the log of try 1 of task 'extract' is gone: "), message
     assert "served logs" in message
+    assert "not bound" not in message, message
 
 
 @pytest.mark.parametrize(
