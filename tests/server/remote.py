@@ -115,3 +115,9 @@ class Remote:
         response = self(f"jobs/{job_id}/output", query_string=query)
         assert response.status_code == 200, response.text
         return dict(response.json)
+
+
+def watch(remote: Remote) -> None:
+    """Do what the watcher of a webserver does every few seconds."""
+    api = remote.client.application.app.api.get()  # type: ignore[attr-defined]  # of LintMiddleware
+    assert api.watcher.watch_once()

@@ -260,6 +260,30 @@ def _read_choice(conf: Any, key: str, choices: tuple[str, ...]) -> str:
     return value
 
 
+def _read_output_store(conf: Any) -> str:
+    value = str(_get(conf.get, SECTION, "output_store", "") or OUTPUT_STORES[0]).strip()
+    if value in OUTPUT_STORES:
+        return value
+    try:
+        parts = urlsplit(value)
+        if parts.password is not None:
+            raise SettingsError(
+                f"[{SECTION}] output_store must not contain a password: put it into a connection of Airflow, "
+                "and use scheme://CONNECTION@bucket/prefix"
+            )
+        local = parts.scheme == "file" and not parts.netloc and parts.path.startswith("/")
+        remote = parts.scheme not in ("", "file") and bool(parts.hostname)
+    except ValueError:
+        local = remote = False
+    unsafe = any(character in value for character in "?#*[]{}\\") or ".." in value.split("/")
+    if "://" not in value or not (local or remote) or unsafe or not value.isprintable():
+        raise SettingsError(
+            f"[{SECTION}] output_store must be {', '.join(OUTPUT_STORES)}, or a URL such as "
+            f"s3://bucket/prefix or file:///folder, not {value!r}"
+        )
+    return value.rstrip("/")
+
+
 def _read_autostart(conf: Any) -> tuple[str, ...]:
     """Return the patterns of the services that are started again with the webserver."""
     option = next(each for field, each in options_of(Settings) if field.name == "services_autostart")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 OUTPUT_STORES = ("database", "folder")
-"""The values of ``output_store``."""
+"""The values of ``output_store`` that are not URLs."""
 
 ON_FAILURE = "on-failure"
 SERVICE_RESTARTS = ("no", ON_FAILURE)
@@ -286,10 +286,12 @@ class Settings:
         metadata=option(
             "output_store",
             "Where the output of jobs is kept if `jobs_url` is a database that several webservers can share: "
-            "`database`, so that each of them can read and stop the jobs of all, or `folder`, in the "
-            "`state_dir` of the webserver that ran the job alone.",
+            "`database`, so that each of them can read and stop the jobs of all; with the same effect, the "
+            "URL of an object store or of a shared folder, such as `s3://connection@bucket/prefix` or "
+            "`file:///shared/output`; or `folder`, in the `state_dir` of the webserver that ran the job "
+            "alone.",
             _OTHER,
-            type_name="`database` or `folder`",
+            type_name="`database`, `folder`, or URL",
         ),
     )
     celery_queue: str = field(
@@ -425,8 +427,13 @@ class Settings:
 
     @property
     def shares_output(self) -> bool:
-        """Return whether the shared store has the output of jobs, too."""
-        return self.shares_store and self.output_store == OUTPUT_STORES[0]
+        """Return whether all webservers that share the store can read the output of all jobs."""
+        return self.shares_store and self.output_store != OUTPUT_STORES[1]
+
+    @property
+    def output_url(self) -> str:
+        """Return the URL of the object store for the output of jobs; "" if there is none."""
+        return self.output_store if self.shares_output and self.output_store not in OUTPUT_STORES else ""
 
     @property
     def airflow_major(self) -> int:

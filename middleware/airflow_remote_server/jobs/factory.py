@@ -13,7 +13,9 @@ from airflow_remote_server.jobs.nodes.agent_starter import AgentStarter
 from airflow_remote_server.jobs.nodes.celery_workers import CeleryWorkers
 from airflow_remote_server.jobs.nodes.copies import SpoolCopies
 from airflow_remote_server.jobs.nodes.node import Node
+from airflow_remote_server.jobs.nodes.objects import ObjectStore
 from airflow_remote_server.jobs.nodes.offers import CommandFiles
+from airflow_remote_server.jobs.nodes.output_health import OutputHealth
 from airflow_remote_server.jobs.nodes.pieces import PieceStore
 from airflow_remote_server.jobs.nodes.worker_queue import WorkerQueue
 from airflow_remote_server.jobs.service import JobService
@@ -39,13 +41,16 @@ def make_jobs(settings: Settings, worker: bool = False) -> JobService:
     cold = ColdStarter(state_dir, settings.max_running)
     launcher = ForkServerClient(state_dir / "host", current_fingerprint, cold, settings.max_workers)
     store = JobStore(store_url(settings))
+    health = OutputHealth(settings)
+    health.log_changes()
     if not settings.shares_output:
         workers = make_workers(settings, store)
         return JobService(settings, store, JobSpools(state_dir), launcher, workers=workers)
-    copies = SpoolCopies(state_dir / "copies", PieceStore(store))
-    starter = AgentStarter(state_dir, settings.jobs_url, settings.fernet_key)
+    objects = ObjectStore(settings.output_url) if settings.output_url else None
+    copies = SpoolCopies(state_dir / "copies", PieceStore(store, objects))
+    starter = AgentStarter(state_dir, settings.jobs_url, settings.fernet_key, settings.output_url)
     files = CommandFiles.from_keys(settings.fernet_key)
-    node = Node(store, copies, starter, files, watches=not worker)
+    node = Node(store, copies, starter, files, health, watches=not worker)
     return JobService(
         settings, store, JobSpools(state_dir, copies), launcher, node, make_workers(settings, store)
     )

@@ -10,6 +10,9 @@ PIECES = table(
 )
 """Pieces of the files of spools."""
 
+IN_OBJECT = 2
+"""Is added to ``whole`` of a piece if its content is an object, and ``data`` its SHA-256."""
+
 NODES = table("airflow_remote_node", *[column(name) for name in ("id", "host", "beat", "version")])
 """The nodes, each with a number that it increases while it is alive."""
 

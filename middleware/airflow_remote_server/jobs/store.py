@@ -22,7 +22,7 @@ from airflow_remote_server.jobs.limits import JobLimits, insert_within
 from airflow_remote_server.jobs.listing import Listing
 from airflow_remote_server.jobs.migrations import migrate
 from airflow_remote_server.jobs.models import JobState, id_prefix
-from airflow_remote_server.jobs.node_tables import OFFERS, PIECES, STOPS
+from airflow_remote_server.jobs.node_tables import IN_OBJECT, OFFERS, PIECES, STOPS
 from airflow_remote_server.jobs.rows import JOBS, LONGEST_LISTED, is_of_node, job_of, truncate
 from airflow_remote_server.jobs.sql import matches_command
 from airflow_remote_server.jobs.statements import record_end
@@ -286,13 +286,11 @@ class JobStore:
             return
         statements = [
             delete(table).where(column.in_(job_ids))
-            for table, column in (
-                (JOBS, JOBS.c.id),
-                (PIECES, PIECES.c.job),
-                (STOPS, STOPS.c.job),
-                (OFFERS, OFFERS.c.job),
-            )
+            for table, column in ((JOBS, JOBS.c.id), (STOPS, STOPS.c.job), (OFFERS, OFFERS.c.job))
         ]
+        # An agent first removes the objects of the others.
+        inline = PIECES.c.whole < IN_OBJECT
+        statements.append(delete(PIECES).where(PIECES.c.job.in_(job_ids), inline))
         self.run_transaction(lambda connection: [connection.execute(each) for each in statements])
 
     def revive(self, node: str, job_ids: Collection[str]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from cryptography.fernet import Fernet
 from processes import AGENT, find_processes, is_running, kill, state_folder, wait_for
-from remote import entry, secret_of
+from remote import entry, secret_of, watch
 
 from airflow_remote_server.execution.spool import COMMAND, OFFERED, Spool
 from airflow_remote_server.jobs.nodes import heartbeats
@@ -29,12 +29,6 @@ if TYPE_CHECKING:
     from airflow_remote_server.jobs.nodes.pieces import PieceStore
 
 pytestmark = pytest.mark.slow
-
-
-def watch(remote: Remote) -> None:
-    """Do what the watcher of a webserver does every few seconds."""
-    api = remote.client.application.app.api.get()  # type: ignore[attr-defined]  # of LintMiddleware
-    assert api.watcher.watch_once()
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ _WHOAMI = record(
         reason=STRING,
     ),
 )
-_HEALTH = record("The API's health", "status ready", status=STRING, ready=FLAG)
+_HEALTH = record("The API's health", "status ready", status=STRING, ready=FLAG, warning=STRING)
 _NOT_MODIFIED: Schema = {"description": "The document has not changed"}
 
 

@@ -133,6 +133,7 @@ class JobRoutes:
         self.jobs.spools.require_readable(job)
         folder = self.jobs.spools.spool_of(job)
         # Accept only names that a walk through the spool finds: no name leads out of it.
+        folder.require_output()
         stored = {shown_name(existing): existing for existing, _ in folder.files()}
         if name not in stored:
             raise NotFound(f"job {job.id} has no file {name[:80]!r}")

@@ -11,6 +11,7 @@ from airflow_remote_server.http.openapi import OpenApi
 from airflow_remote_server.http.page import Page
 from airflow_remote_server.http.responses import json_response, revalidated
 from airflow_remote_server.http.routes import ROUTES
+from airflow_remote_server.jobs.nodes.output_health import OutputHealth
 from airflow_remote_server.util.drain import DRAIN
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class ServerRoutes:
     def __init__(self, planner: Planner, authenticator: Authenticator, settings: Settings) -> None:
         self.planner = planner
         self.authenticator = authenticator
+        self.output = OutputHealth(settings)
         self.airflow_release = settings.airflow_release
         self.page = Page(planner.endpoints, settings.airflow_major, authenticator.open)
         self.openapi = OpenApi(planner.endpoints, anonymous=authenticator.open)
@@ -81,7 +83,9 @@ class ServerRoutes:
         if DRAIN.active:
             stopping = "the webserver is stopping and takes no new commands"
             return json_response({"status": "healthy", "ready": False, "reason": stopping}, 503)
-        return json_response({"status": "healthy", "ready": True}, 200)
+        warning = self.output.public_warning()
+        more = {"warning": warning} if warning else {}
+        return json_response({"status": "healthy", "ready": True, **more}, 200)
 
     def show_openapi(self, context: RequestContext) -> Response:
         """Serve ``GET /api/v1.0/openapi.json``.

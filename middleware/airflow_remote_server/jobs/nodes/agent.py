@@ -1,7 +1,8 @@
 """The agent of a node: a process that connects the spools of one state directory with the shared job store.
 
 Started by ``AgentStarter`` as ``python -m airflow_remote_server.jobs.nodes.agent STATE``. The URL of the
-store, which may contain a password, and Airflow's ``fernet_key`` are JSON on its standard input. It does not
+store, which may contain a password, Airflow's ``fernet_key``, and the URL of the object store are JSON on its
+standard input. It does not
 depend on the web server: it lives as long as the web server or a command of this node does. After SIGTERM, it
 ends once all output is published.
 """
@@ -24,7 +25,9 @@ from airflow_remote_server.execution.spool import EXIT, Spool
 from airflow_remote_server.jobs.engine import first_line
 from airflow_remote_server.jobs.nodes.agent_starter import LOCK, digest_of
 from airflow_remote_server.jobs.nodes.heartbeats import BEAT_SECONDS, Heartbeats
+from airflow_remote_server.jobs.nodes.objects import ObjectStore
 from airflow_remote_server.jobs.nodes.offers import CommandFiles, Offers
+from airflow_remote_server.jobs.nodes.output_thread import OutputThread
 from airflow_remote_server.jobs.nodes.pieces import PieceStore
 from airflow_remote_server.jobs.nodes.publisher import PUBLISHED, Publisher
 from airflow_remote_server.jobs.nodes.stops import StopRequests
@@ -63,6 +66,7 @@ class NodeAgent:
     :param store: the job store
     :param spools: the spools of this node
     :param files: encrypts queued commands for other nodes; None to keep them here
+    :param objects: where output goes; None for the database
     :param lock: the descriptor of its lock file
     :param clock: returns the time, in seconds
     """
@@ -72,12 +76,14 @@ class NodeAgent:
         store: JobStore,
         spools: JobSpools,
         files: CommandFiles | None = None,
+        objects: ObjectStore | None = None,
         lock: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store = store
         self.spools = spools
-        self.publisher = Publisher(spools, store, PieceStore(store))
+        self.publisher = Publisher(spools, store, PieceStore(store, objects))
+        self._output = None if objects is None else OutputThread(self.publisher, objects, spools.state_dir)
         self.files = files
         self.offers = Offers(store)
         self.stops = StopRequests(store)
@@ -132,7 +138,7 @@ class NodeAgent:
             self.stops.carry_out(self.spools)
         if self._is_due("sweep", SWEEP_SECONDS):
             self.remove_deleted()
-        more = self.publisher.publish()
+        more = self.publisher.publish() if self._output is None else self._output.publish()
         active = [Spool(self.spools.root / job_id) for job_id in self.publisher.active]
         for job_id in self.offers.update(active, node, self.files):
             self.spools.remove(job_id)  # another node has it
@@ -217,7 +223,8 @@ def main() -> None:
     logging.disable()  # the agent reports what fails, once
     os.pwrite(lock, json.dumps([os.getpid(), digest_of(text)]).encode(), 0)
     files = CommandFiles.from_keys(secrets["fernet_key"])
-    agent = NodeAgent(JobStore(secrets["url"]), JobSpools(state), files, lock)
+    objects = ObjectStore(secrets["output_url"]) if secrets["output_url"] else None
+    agent = NodeAgent(JobStore(secrets["url"]), JobSpools(state), files, objects, lock)
     signal.signal(signal.SIGTERM, agent.end)
     signal.signal(signal.SIGUSR1, lambda *_: os._exit(0))  # the next agent continues
     agent.run()

@@ -34,11 +34,13 @@ class AgentStarter:
     :param state_dir: the state directory
     :param url: the URL of the shared store
     :param fernet_key: Airflow's
+    :param output_url: the URL of the object store for output; "" for none
     """
 
-    def __init__(self, state_dir: Path, url: str, fernet_key: str) -> None:
+    def __init__(self, state_dir: Path, url: str, fernet_key: str, output_url: str = "") -> None:
         self._state_dir = state_dir
-        self._secrets = json.dumps({"url": url, "fernet_key": fernet_key}).encode()
+        secrets = {"url": url, "fernet_key": fernet_key, "output_url": output_url}
+        self._secrets = json.dumps(secrets).encode()
         self._next = 0.0
 
     def ensure_runs(self) -> None:

@@ -16,6 +16,7 @@ from urllib.parse import unquote_to_bytes
 from airflow_remote_server.errors import Unavailable
 from airflow_remote_server.execution.spool import EXIT, FILES, Spool
 from airflow_remote_server.jobs.models import JobState, directory_id
+from airflow_remote_server.jobs.nodes.objects import OutputStoreUnavailable
 from airflow_remote_server.jobs.nodes.pieces import PUBLISHED_FILES
 from airflow_remote_server.jobs.nodes.worker_queue import WAITING
 from airflow_remote_server.util.atomic_files import write_atomically
@@ -54,16 +55,35 @@ class CopiedSpool(Spool):
         super().__init__(path)
         self._pieces = pieces
         self._pulled = -PULL_SECONDS
+        self._failure: OutputStoreUnavailable | None = None
 
     def pull(self) -> None:
         """Write what has arrived in the store since the last call, unless that was just now.
 
-        Several processes may do so at the same time: they write the same bytes to the same places.
+        Several processes may do so at the same time: they write the same bytes to the same places. If the
+        object store cannot be used, what is known of the job is what arrived before.
 
         :raises Unavailable: if the store cannot be used, or the copy cannot be written
         """
         if time.monotonic() < self._pulled + PULL_SECONDS:
             return
+        self._failure = None
+        try:
+            self._pull()
+        except OutputStoreUnavailable as error:
+            self._failure = error
+        self._pulled = time.monotonic()
+
+    def require_output(self) -> None:
+        """Do the same as ``pull``, for a reader of output.
+
+        :raises Unavailable: for the same reasons, or if the object store cannot be used
+        """
+        self.pull()
+        if self._failure is not None:
+            raise self._failure
+
+    def _pull(self) -> None:
         try:
             cursor = self._read_cursor()
             while pieces := self._pieces.read_after(self.path.name, cursor):
@@ -77,7 +97,6 @@ class CopiedSpool(Spool):
             raise Unavailable(
                 f"cannot write to {self.path} ({error.strerror}): free some space, or make it writable"
             ) from error
-        self._pulled = time.monotonic()
 
     def _read_cursor(self) -> int:
         make_private_dir(self.path)
@@ -147,7 +166,7 @@ class CopiedSpool(Spool):
 
     def read_output(self, stream: str, offset: int, size: int) -> bytes:
         """Return a part of a stream."""
-        self.pull()
+        self.require_output()
         return super().read_output(stream, offset, size)
 
 

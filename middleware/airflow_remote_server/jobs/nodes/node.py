@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from airflow_remote_server.jobs.nodes.agent_starter import AgentStarter
     from airflow_remote_server.jobs.nodes.copies import SpoolCopies
     from airflow_remote_server.jobs.nodes.offers import CommandFiles
+    from airflow_remote_server.jobs.nodes.output_health import OutputHealth
     from airflow_remote_server.jobs.sharing import Fill
     from airflow_remote_server.jobs.store import JobStore
 
@@ -29,6 +30,7 @@ class Node:
     :param copies: the copies of the spools of other nodes
     :param starter: starts the agent of this node
     :param files: decrypts the queued commands of other nodes; None if they are not offered
+    :param health: writes problems of the object store to the log
     :param watches: whether it looks for dead nodes; otherwise, other nodes do
     """
 
@@ -38,6 +40,7 @@ class Node:
         copies: SpoolCopies,
         starter: AgentStarter,
         files: CommandFiles | None,
+        health: OutputHealth,
         watches: bool = True,
     ) -> None:
         self.copies = copies
@@ -47,6 +50,7 @@ class Node:
         self._queue = WorkerQueue(store)
         self._monitor = NodeMonitor(store)
         self._starter = starter
+        self._health = health
         self._watches = watches
 
     def stop(self, job: Job, force: bool, grace: float) -> None:
@@ -81,6 +85,7 @@ class Node:
         :raises Unavailable: if the store cannot be used
         """
         self._starter.ensure_runs()
+        self._health.log_changes()
         for identity, host in self._monitor.find_dead().items() if self._watches else ():
             if identity != directory_id(own):
                 self._take_over(identity, own, resume)

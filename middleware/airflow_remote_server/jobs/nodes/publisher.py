@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -43,6 +44,10 @@ ROUND_BYTES, JOB_BYTES = 4 << 20, 1 << 20
 """The maximum size of what is published in one transaction, of all jobs and of one, in bytes."""
 
 
+FLUSH_SECONDS = 0.4
+"""The minimum time between two objects of a running job, unless it prints much, in seconds."""
+
+
 @dataclass
 class Progress:
     """What of a spool has been published.
@@ -51,12 +56,14 @@ class Progress:
     :param ends: up to where each stream has been published, in bytes
     :param stamps: inode, size and time of the files that were published as a whole
     :param running: whether the store knows that the command has started
+    :param due: when its output is published again at the earliest, if the command has not ended
     """
 
     seq: int = 0
     ends: dict[str, int] = field(default_factory=dict)
     stamps: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     running: bool = False
+    due: float = 0.0
 
 
 class SpoolReader:
@@ -70,25 +77,26 @@ class SpoolReader:
         self.spool = spool
         self.progress = progress
 
-    def read_pieces(self, budget: int) -> tuple[list[Piece], bool]:
+    def read_pieces(self, budget: int, output: bool = True) -> tuple[list[Piece], bool]:
         """Return new pieces in their order.
 
         :param budget: the size after which no further piece is read, in bytes
+        :param output: whether to read output, and not only how the command is doing
         :returns: the pieces; whether the command has ended and this is all
         """
-        ended = self.spool.has(EXIT)  # looked for first: nothing is printed after it
+        ended = output and self.spool.has(EXIT)  # looked for first: nothing is printed after it
         pieces: list[Piece] = []
-        for piece in self._pieces(ended):
+        for piece in self._pieces(ended, output):
             pieces.append(piece)
             budget -= len(piece.data)
             if budget <= 0:
                 return pieces, piece.name == EXIT
         return pieces, ended
 
-    def _pieces(self, ended: bool) -> Iterator[Piece]:
+    def _pieces(self, ended: bool, output: bool) -> Iterator[Piece]:
         for name in WHILE_RUNNING:
             yield from self._changed(name)
-        for stream in STREAMS:
+        for stream in STREAMS if output else ():
             yield from self._appended(stream)
         if ended:
             for name, _ in self.spool.files() if self.spool.has(FILES) else ():
@@ -153,7 +161,7 @@ class Publisher:
     def __init__(self, spools: JobSpools, store: JobStore, pieces: PieceStore) -> None:
         self.spools = spools
         self._store = store
-        self._pieces = pieces
+        self.pieces = pieces
         self._progress: dict[str, Progress] = {}
         self._done: set[str] = set()
         self._last = ""
@@ -168,9 +176,11 @@ class Publisher:
         """Publish what is new, up to a limit.
 
         :returns: whether the limit was reached, so that there is more
-        :raises Unavailable: if the store cannot be used
+        :raises Unavailable: if the store or the object store cannot be used
         """
         self._find_spools()
+        objects, now = self.pieces.objects, time.monotonic()
+        ready = objects is None or objects.is_ready()
         pieces: list[Piece] = []
         started: list[tuple[str, dict[str, object]]] = []
         ended: list[Spool] = []
@@ -180,15 +190,19 @@ class Publisher:
                 break
             self._last = job_id
             spool = Spool(self.spools.root / job_id)
-            found, complete = SpoolReader(spool, progress).read_pieces(min(budget, JOB_BYTES))
-            budget -= sum(len(piece.data) for piece in found)
+            output = ready and (now >= progress.due or spool.has(EXIT))
+            found, complete = SpoolReader(spool, progress).read_pieces(min(budget, JOB_BYTES), output)
+            size = sum(len(piece.data) for piece in found)
+            if objects is not None and output and 0 < size < JOB_BYTES:
+                progress.due = now + FLUSH_SECONDS
+            budget -= size
             pieces += found
             if complete:
                 ended.append(spool)
             elif not progress.running and isinstance(process := spool.read(PROCESS), dict):
                 started.append((job_id, process))
         try:
-            self._pieces.append(pieces, retry_for=0.0)
+            self.pieces.append(pieces, retry_for=0.0)
             self._record_starts(started)
         except BaseException:
             self.unsure = True  # what was written is known to the store alone
@@ -205,7 +219,7 @@ class Publisher:
 
     def forget_starts(self) -> None:
         """Record the starts of all running commands again."""
-        for progress in self._progress.values():
+        for progress in list(self._progress.values()):
             progress.running = False
 
     def _find_spools(self) -> None:
@@ -223,7 +237,7 @@ class Publisher:
         new = [job_id for job_id in unknown if job_id not in published]
         extents: dict[str, dict[str, Extent]] = {}
         for start in range(0, len(new) if self.unsure else 0, MOST_IDS):
-            extents.update(self._pieces.read_extents(new[start : start + MOST_IDS]))
+            extents.update(self.pieces.read_extents(new[start : start + MOST_IDS]))
         self._progress.update((job_id, self._restore(extents.get(job_id, {}))) for job_id in new)
         self.unsure = False
 
