@@ -130,7 +130,7 @@ def read_settings() -> Settings:
         jobs_url=jobs_url,
         # Only a store that can be shared needs the key, which may come from a command or a secrets backend.
         fernet_key=str(_get(conf.get, "core", "fernet_key", "") or "") if is_shared_store(jobs_url) else "",
-        output_store=_read_choice(conf, "output_store", OUTPUT_STORES),
+        output_store=_read_output_store(conf),
         services_autostart=_read_autostart(conf),
         service_restart=_read_choice(conf, "service_restart", SERVICE_RESTARTS),
         celery_priority=_read_celery_priority(conf),
