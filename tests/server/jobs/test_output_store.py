@@ -37,6 +37,8 @@ SIZE = 300_000
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
     """Return an S3 server that is not started yet, which s3fs finds by the environment."""
+    # A file system that this process keeps would go on using the address of an earlier server.
+    import_module("fsspec").get_filesystem_class("s3").clear_instance_cache()
     with s3_server() as server:
         for name, value in {
             "AWS_ENDPOINT_URL": server.url,

@@ -2,9 +2,8 @@
 
 Started by ``AgentStarter`` as ``python -m airflow_remote_server.jobs.nodes.agent STATE``. The URL of the
 store, which may contain a password, Airflow's ``fernet_key``, and the URL of the object store are JSON on its
-standard input. It does not
-depend on the web server: it lives as long as the web server or a command of this node does. After SIGTERM, it
-ends once all output is published.
+standard input. It does not depend on the web server: it lives as long as the web server or a command of this
+node does. After SIGTERM, it ends once all output is published.
 """
 
 from __future__ import annotations
