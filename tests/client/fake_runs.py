@@ -135,7 +135,7 @@ class FakeRuns:
             "state": state,
             "next": str(end),
             "at_end": at_end,
-            "complete": at_end and (state in ENDED or number < found[0]["try_number"]),
+            "complete": at_end and (state in (*ENDED, "up_for_retry") or number < found[0]["try_number"]),
         }
         return reading("".join(lines[begin:end]), document)
 

@@ -26,6 +26,7 @@ from live.snippets import (
 
 PAGES = {
     "index.md",
+    "celery-workers.md",
     "systemd.md",
     "docker.md",
     "helm.md",

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from airflow_remote.api.runs import TaskTry
-from airflow_remote.errors import ArgumentsError
+from airflow_remote.errors import AnsweredError, BusyError, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +18,15 @@ POLL_SECONDS = 1.0
 
 FINISHING_ROUNDS = 10
 """How often a log is read again after the end of its run: some stores show the last lines late."""
+
+MOST_MISSES = 30
+"""How often in a row a log may be missing: some stores have it only some time after the end of its task."""
+
+BUSY_WEIGHT = 10
+"""How many of these a log counts that the server cannot read."""
+
+MERGED_BYTES = 8 << 20
+"""The size of a part of a log that the server has to read as a whole for each part, in bytes."""
 
 NO_LOG_STATES = (None, "none", "scheduled", "queued", "upstream_failed", "removed")
 RAN_STATES = ("success", "skipped")
@@ -58,10 +67,16 @@ class LogReader:
         self.complete = False
         """Whether nothing more will come."""
 
+    @property
+    def try_number(self) -> int | None:
+        """Return the number of the try; None if it is not known yet."""
+        return self._task.try_number
+
     def read(self) -> Iterator[LogPage]:
         """Yield the parts that can be read by now. Raises the errors of ``RunsApi``."""
         while not self.complete:
-            page = self._runs_api.read_log(self._task, self._cursor)
+            merged = self._cursor is not None and self._cursor.startswith("l")
+            page = self._runs_api.read_log(self._task, self._cursor, MERGED_BYTES if merged else None)
             stuck = page.cursor in ("", self._cursor)  # a broken server would send the same part for ever
             self._cursor = page.cursor or self._cursor
             self.complete = page.complete and page.at_end
@@ -103,6 +118,7 @@ class RunLogs:
         self._note = note
         self._readers: dict[tuple[str, int, int | None], tuple[LogReader, Mapping[str, Any]]] = {}
         self._done: set[tuple[str, int, int | None]] = set()
+        self._misses: dict[tuple[str, int, int | None], int] = {}
 
     def update(self, run: Mapping[str, Any]) -> None:
         """Read what is new.
@@ -137,14 +153,18 @@ class RunLogs:
         :param last: whether to give up those that are incomplete
         """
         for key, (reader, task) in list(self._readers.items()):
-            missing = ""
+            missing, weight = "", 1
             try:
                 for page in reader.read():
                     if page.text:
                         self._write(task, page.text)
-            except ArgumentsError as error:  # it is not there yet, or no longer
+            except RefusedError:
+                raise
+            except AnsweredError as error:  # it is not there yet, or no longer, or its store fails
                 missing = error.message
-            if missing and (last or task["state"] in ENDED_STATES):
+                weight = BUSY_WEIGHT if isinstance(error, BusyError) else 1  # it was tried several times
+            misses = self._misses[key] = self._misses.get(key, 0) + weight if missing else 0
+            if missing and (last or misses >= MOST_MISSES):
                 self._note(f"no log of {label_of(task)}: {missing}")
             elif not (reader.complete or last):
                 continue

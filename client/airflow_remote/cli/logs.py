@@ -6,6 +6,7 @@ The object of its click context is the program's ``CliContext``.
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -50,7 +51,9 @@ def logs(ctx: click.Context, /, dag_id: str, run_id: str | None, **options: Any)
         raise click.UsageError("--map-index needs a task: give TASK or --task")
     if options["follow"] and options["failed"]:
         raise click.UsageError("--failed cannot be combined with --follow: use only one of them")
-    if options["follow"] and task_id is None and not context.as_json:
+    if options["follow"] and task_id is None and context.as_json:
+        raise click.UsageError("--json with --follow needs a task: give TASK or --task")
+    if options["follow"] and task_id is None:
         if options["try_number"] is not None:
             raise click.UsageError("--try with --follow needs a task: give TASK or --task")
         _follow_all(context, dag_id, run_id)
@@ -150,13 +153,43 @@ class LogPrinter:
         from airflow_remote.api.runs import TaskTry
         from airflow_remote.api.task_log import LogReader
 
-        where = TaskTry(run["dag_id"], run["run_id"], task["task_id"], task["map_index"], self._try_number)
-        reader = LogReader(self._runs_api, where)
-        for page in reader.follow() if self._follow else reader.read():
-            if self._context.as_json:
-                console.to_stdout(json.dumps({**page.document, "text": page.text}, ensure_ascii=False) + "\n")
-            else:
-                console.to_stdout(page.text)
+        number = self._try_number
+        while True:
+            where = TaskTry(run["dag_id"], run["run_id"], task["task_id"], task["map_index"], number)
+            reader = LogReader(self._runs_api, where)
+            for page in reader.follow() if self._follow else reader.read():
+                if self._context.as_json:
+                    line = json.dumps({**page.document, "text": page.text}, ensure_ascii=False)
+                    console.to_stdout(f"{line}\n")
+                else:
+                    console.to_stdout(page.text)
+            if not self._follow or self._try_number is not None:
+                return
+            number = self._next_try(run, task, reader.try_number or 0)
+            if number is None:
+                return
+
+    def _next_try(self, run: Mapping[str, Any], task: Mapping[str, Any], number: int) -> int | None:
+        """Wait for the next try of a task, and return its number; None if there will be none.
+
+        :param run: its run
+        :param task: the task
+        :param number: of the try that has ended
+        """
+        from airflow_remote.api.run_watch import has_ended
+        from airflow_remote.api.task_log import ENDED_STATES, POLL_SECONDS
+
+        where = (task["task_id"], task["map_index"])
+        while True:
+            run = self._runs_api.get(run["dag_id"], run["run_id"])
+            found = [entry for entry in run["tasks"] if (entry["task_id"], entry["map_index"]) == where]
+            if not found:
+                return None
+            if (found[0].get("try_number") or 0) > number:
+                return int(found[0]["try_number"])
+            if found[0]["state"] in ENDED_STATES or has_ended(run):
+                return None
+            time.sleep(POLL_SECONDS)
 
 
 COMMANDS = {"logs": logs}

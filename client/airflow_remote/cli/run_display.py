@@ -36,7 +36,7 @@ ORDER = ("running", "failed", "up_for_retry", "deferred", "queued", "scheduled",
 """The states of tasks that are shown first if not all tasks fit."""
 
 CONTROLS = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)?|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
 )
 """Control characters other than tabs and line feeds, and sequences that begin with them."""
 

@@ -15,7 +15,13 @@ from airflow_remote.api.task_log import RunLogs
 from airflow_remote.cli.console import one_line
 from airflow_remote.cli.run_display import RunDisplay, make_display
 from airflow_remote.cli.run_texts import command_line, find_reason
-from airflow_remote.errors import AnsweredError, RemoteError, UnsupportedError
+from airflow_remote.errors import (
+    ArgumentsError,
+    ClosedPipeError,
+    LocalFileError,
+    RemoteError,
+    UnsupportedError,
+)
 from airflow_remote.exit_status import ExitStatus
 
 if TYPE_CHECKING:
@@ -93,7 +99,7 @@ def follow_run(
             for run in watch(lambda: runs_api.get(dag_id, run_id), follower.pace):
                 follower.update(run)
             follower.finish(run)
-        except AnsweredError:
+        except (ArgumentsError, ClosedPipeError, LocalFileError):
             raise
         except RemoteError as error:
             error.append(f"; to follow it again: {again}")
@@ -147,8 +153,13 @@ class Follower:
 
         :param run: the run at its end
         """
-        if self._logs is not None:
-            self._logs.finish(self._display.pause)
+        try:
+            if self._logs is not None:
+                self._logs.finish(self._display.pause)
+        except (ClosedPipeError, LocalFileError):
+            raise
+        except RemoteError as error:  # the outcome is known without it
+            self._display.note(f"the rest of the logs cannot be read: {one_line(error.message)}")
         self._display.end(run)
         if run["state"] != "success":
             self._explain(run, with_logs=self._logs is None)
@@ -163,7 +174,9 @@ class Follower:
         note = self._display.note if not has_ended(run) else lambda line: RunDisplay.note(self._display, line)
         try:
             found, _ = self._runs_api.diagnose(run["dag_id"], run["run_id"])
-        except AnsweredError:
+        except (ClosedPipeError, LocalFileError):
+            raise
+        except RemoteError:
             return  # a server that cannot tell; the outcome is known without it
         for problem in found["problems"]:
             message = one_line(problem["message"])

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, cast
+
 import pytest
 
 from airflow_remote.api import runs_client
+from airflow_remote.api.result import parse_result
+from airflow_remote.api.task_log import RunLogs
 from airflow_remote.client import Client
-from airflow_remote.errors import ArgumentsError, NotTheApiError, WatchTimeoutError
+from airflow_remote.errors import ArgumentsError, BusyError, NotTheApiError, WatchTimeoutError
+from airflow_remote.http.connection import Response
 from client.fake_runs import DAG, RUN, FakeRuns, dag_run, reading, task
+from client.responses import NOT_RUN, envelope
 from client.stub import Stub
+
+if TYPE_CHECKING:
+    from airflow_remote.api.runs import RunsApi
 
 RUNNING = dag_run("running", task("extract", "running"))
 DONE = dag_run("success", task("extract", "success"))
@@ -94,3 +103,17 @@ def test_a_page_with_a_prefix(stub: Stub) -> None:
     )
     with pytest.raises(NotTheApiError):
         client.page_url("dags")
+
+
+def test_a_log_that_cannot_be_read_ends_nothing() -> None:
+    class Failing:
+        def read_log(self, *_: Any) -> Any:
+            busy = Response("http://127.0.0.1", 503, "", envelope(**NOT_RUN, status="ERROR", output="busy"))
+            raise BusyError("the log cannot be read", parse_result(busy))
+
+    notes: list[str] = []
+    logs = RunLogs(cast("RunsApi", Failing()), lambda *_: None, notes.append)
+    for _ in range(5):
+        logs.update(dag_run("running", task("extract", "failed")))
+    logs.finish(lambda _: None)
+    assert notes == ["no log of extract: the log cannot be read"]

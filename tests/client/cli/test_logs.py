@@ -113,6 +113,21 @@ def test_a_followed_log_waits_for_its_task(run: Run, runs: FakeRuns) -> None:
     assert (completed.status, completed.out) == (0, "a\nb\nc\n")
 
 
+def test_a_followed_log_goes_on_with_the_next_try(run: Run, runs: FakeRuns) -> None:
+    waiting = dag_run("running", task("extract", "up_for_retry"))
+    done = dag_run("success", task("extract", "success", try_number=2))
+    runs.states = [waiting, waiting, done]
+    runs.logs = {("extract", -1, 1): "one\n", ("extract", -1, 2): "two\n"}
+    completed = run("logs", DAG, RUN, "extract", "--follow")
+    assert (completed.status, completed.out) == (0, "one\ntwo\n")
+
+
+def test_json_of_all_followed_tasks_is_refused(run: Run, runs: FakeRuns) -> None:
+    completed = run("--json", "logs", DAG, "-f")
+    assert completed.status == ExitStatus.USAGE
+    assert "--json with --follow needs a task" in completed.err + completed.out
+
+
 @pytest.mark.parametrize(
     "words",
     [

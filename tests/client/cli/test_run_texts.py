@@ -50,6 +50,11 @@ def test_times_without_a_zone_are_unknown() -> None:
     assert seconds_since("2026-01-01T00:00:00Z") is not None
 
 
+@pytest.mark.parametrize("end", ["", "\x07", "\x1b\\", "\x9c"])
+def test_a_title_of_the_terminal_hides_no_lines(end: str) -> None:
+    assert clean_lines(f"a\n\x1b]0;title{end}\nreason\n") == ["a", "", "reason"]
+
+
 @given(st.text())
 def test_lines_of_logs_have_no_control_characters(text: str) -> None:
     for line in clean_lines(text):
