@@ -163,7 +163,8 @@ def table(run: Run, height: int) -> list[str]:
         row = f"  {MARK_OF.get(state, '-')} {task_name(task):{width}}  {describe_task(task)}{running}"
         lines.append(paint(row, COLOR_OF.get(state, "")))
     if rest:
-        lines.append(f"  ... and {', '.join(f'{count} {state}' for state, count in rest.most_common())}")
+        counts = ", ".join(f"{count} {state}" for state, count in rest.most_common())
+        lines.append(console.one_line(f"  ... and {counts}"))
     return lines
 
 
