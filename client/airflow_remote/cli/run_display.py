@@ -164,7 +164,7 @@ def table(run: Run, height: int) -> list[str]:
         lines.append(paint(row, COLOR_OF.get(state, "")))
     if rest:
         counts = ", ".join(f"{count} {state}" for state, count in rest.most_common())
-        lines.append(console.one_line(f"  ... and {counts}"))
+        lines.append(f"  ... and {console.one_line(counts)}")
     return lines
 
 
