@@ -8,12 +8,16 @@ from airflow_remote_server.catalog.spec import Argument, Endpoint, Handler, Kind
 RUN_STATES = ("queued", "running", "success", "failed")
 """The states of a run (``airflow.utils.state.DagRunState``)."""
 
-SOME_DAG = Argument("dag_id", "--dag-id", help="ID of the DAG; all DAGs by default")
 MAX_RUNS = 1000
-MAX_PAGE_BYTES = 8 << 20
-MAX_NUMBER = (1 << 31) - 1
-"""The greatest number that all databases of Airflow can hold."""
+"""The maximum number of runs in a page of the list."""
 
+MAX_PAGE_BYTES = 8 << 20
+"""The maximum size of a page of a log, in bytes."""
+
+MAX_NUMBER = (1 << 31) - 1
+"""The greatest number that every database of Airflow can hold."""
+
+SOME_DAG = Argument("dag_id", "--dag-id", help="ID of the DAG; all DAGs by default")
 RUN_ID = Argument("run_id", "--run-id", help="ID of the run; the latest one by default")
 
 

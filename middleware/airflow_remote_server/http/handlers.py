@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -102,16 +103,16 @@ class DeploymentHandler:
         return requests.make_argv(request.endpoint.name, values, request.uploads, self.settings)
 
 
-class ReadingHandler:
+class ReadingHandler(ABC):
     """Answer without running anything; the base class of handlers that do so."""
 
+    @abstractmethod
     def read(self, request: ValidatedRequest) -> Reading:
         """Return what the endpoint answers.
 
         :param request: the request
         :raises ApiError: if it cannot be answered
         """
-        raise NotImplementedError
 
     def title(self, request: ValidatedRequest, visible: Values) -> str:
         """Return the endpoint's name and its arguments: no command line belongs to it."""

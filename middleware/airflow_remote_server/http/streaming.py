@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server.execution.spool import EXIT, STDERR, STDOUT
+from airflow_remote_server.http.responses import encode_text
 from airflow_remote_server.util.polling import pause_after
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def stream_parts(parts: Callable[[Callable[[], bool]], Iterator[str]], turn: Tur
         return stopped
 
     for part in parts(is_over):
-        yield part.encode("utf-8", "backslashreplace")
+        yield encode_text(part)
     if stopped:
         raise ConnectionResetError(errno.ECONNRESET, "more of the text may come")
 
@@ -191,9 +192,9 @@ def stream_lines(
     except Unfinished:
         pass
     line = json.dumps(envelope(jobs.refresh(job)), ensure_ascii=False)
-    yield line.encode("utf-8", "backslashreplace") + b"\n"
+    yield encode_text(line) + b"\n"
 
 
 def _event(name: str, **fields: Any) -> bytes:
     line = json.dumps({"event": name, **fields}, ensure_ascii=False)
-    return line.encode("utf-8", "backslashreplace") + b"\n"
+    return encode_text(line) + b"\n"

@@ -110,10 +110,10 @@ def find_run(session: Any, dag_id: str, run_id: str | None) -> Any:
     from airflow.models.dagrun import DagRun
     from sqlalchemy import select
 
-    runs = select(DagRun).where(DagRun.dag_id == dag_id)
-    if run_id is not None:
-        runs = runs.where(DagRun.run_id == run_id)
-    run = session.scalar(runs.order_by(DagRun.id.desc()).limit(1))
+    if run_id is None:
+        run = find_latest_run(session, dag_id)
+    else:
+        run = session.scalar(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
     if run is not None:
         return run
     require_dag(session, dag_id)
@@ -122,6 +122,19 @@ def find_run(session: Any, dag_id: str, run_id: str | None) -> Any:
     latest = select(DagRun.run_id).where(DagRun.dag_id == dag_id).order_by(DagRun.id.desc())
     hint = did_you_mean(run_id, session.scalars(latest.limit(MAX_SIMILAR)))
     raise NotFound(f"DAG {dag_id!r} has no run {run_id[:250]!r}{hint}")
+
+
+def find_latest_run(session: Any, dag_id: str) -> Any:
+    """Return the latest run of a DAG; None if it has none.
+
+    :param session: from ``open_session``
+    :param dag_id: the DAG
+    """
+    from airflow.models.dagrun import DagRun
+    from sqlalchemy import select
+
+    of_dag = select(DagRun).where(DagRun.dag_id == dag_id)
+    return session.scalar(of_dag.order_by(DagRun.id.desc()).limit(1))
 
 
 def require_dag(session: Any, dag_id: str) -> Any:
@@ -194,16 +207,16 @@ def find_import_errors(session: Any, dag: Any = None) -> list[Any]:
     return list(session.scalars(rows))
 
 
-def read_source(dag_id: str, path: str) -> str:
+def read_source(session: Any, dag_id: str, path: str) -> str:
     """Return the source of a DAG as Airflow's database has it; "" if it has none.
 
+    :param session: from ``open_session``
     :param dag_id: the DAG
     :param path: the path of its file
     """
     from airflow.models.dagcode import DagCode
     from sqlalchemy import select
 
-    with open_session() as session:
-        wanted = DagCode.dag_id == dag_id if hasattr(DagCode, "dag_id") else DagCode.fileloc == path
-        latest = select(DagCode.source_code).where(wanted).order_by(DagCode.last_updated.desc()).limit(1)
-        return str(session.scalar(latest) or "")
+    wanted = DagCode.dag_id == dag_id if hasattr(DagCode, "dag_id") else DagCode.fileloc == path
+    latest = select(DagCode.source_code).where(wanted).order_by(DagCode.last_updated.desc()).limit(1)
+    return str(session.scalar(latest) or "")

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_remote_server.errors import Conflict, NotFound, Unavailable
 from airflow_remote_server.execution.command import Command, CommandLimits
-from airflow_remote_server.execution.spool import EXIT, Spool
+from airflow_remote_server.execution.spool import Spool
 from airflow_remote_server.jobs.admission import JobAdmission
 from airflow_remote_server.jobs.found_dead import FoundDead
 from airflow_remote_server.jobs.models import ACTIVE, Job, JobState, id_prefix
 from airflow_remote_server.jobs.reconciler import Reconciler
 from airflow_remote_server.jobs.results import JobResults
 from airflow_remote_server.jobs.retention import JobRetention
-from airflow_remote_server.util.polling import pause_after
+from airflow_remote_server.jobs.waiting import JobWaiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -35,15 +35,6 @@ if TYPE_CHECKING:
     from airflow_remote_server.jobs.store import JobStore
 
 log = logging.getLogger(__name__)
-
-POLL_SECONDS = (0.005, 0.05)
-"""Shortest and longest pause when polling for the end of a job that has no channel."""
-
-REFRESH_SECONDS = 1.0
-"""How often a waiting request checks that the job still has a supervisor."""
-
-ABANDONED_SECONDS = 0.25
-"""How often a waiting request checks whether its client still waits."""
 
 
 class JobService:
@@ -76,6 +67,7 @@ class JobService:
         self.reconciler = Reconciler(store, spools, self.results, launcher.cold)
         self.retention = JobRetention(settings, store, spools)
         self.admission = JobAdmission(settings, store, spools, self.reconciler)
+        self.waiter = JobWaiter(spools, self.reconciler)
         self.found_dead = FoundDead(store, spools, self.reconciler)
 
     def prepare(self) -> None:
@@ -206,40 +198,11 @@ class JobService:
         :param record: whether to record the end; otherwise, the caller does it (``AuditRecorder``)
         :returns: the job in its state after the wait
         """
-        job = self._wait(job, channel, seconds, abandoned, record)
+        job = self.waiter.wait_for_end(job, channel, seconds, abandoned, record)
         if job.state.final:
             with suppress(Unavailable):  # the command has run, so this must not fail its request
                 self._tidy()
         return job
-
-    def _wait(
-        self,
-        job: Job,
-        channel: CompletionChannel | None,
-        seconds: float,
-        abandoned: Callable[[], bool],
-        record: bool,
-    ) -> Job:
-        deadline = time.monotonic() + seconds
-        if channel is not None:
-            left = seconds
-            while not channel.wait(min(left, ABANDONED_SECONDS)):
-                left = deadline - time.monotonic()
-                if left <= 0 or abandoned():
-                    return self.refresh(job)
-            if channel.end is not None:
-                return (self.reconciler.finish if record else self.reconciler.read_end)(job, channel.end)
-        spool = self.spools.spool_of(job)
-        pause, next_refresh = POLL_SECONDS[0], time.monotonic()
-        while not spool.has(EXIT) and (left := deadline - time.monotonic()) > 0 and not abandoned():
-            if time.monotonic() >= next_refresh:
-                next_refresh = time.monotonic() + REFRESH_SECONDS
-                job = self.refresh(job)
-                if job.state.final:
-                    return job
-            time.sleep(min(pause, left))
-            pause = min(pause * 2, POLL_SECONDS[1])
-        return self.refresh(job)
 
     def refresh(self, job: Job) -> Job:
         """Return a job in its current state."""
@@ -277,18 +240,7 @@ class JobService:
         :param abandoned: returns whether nobody waits any longer
         :returns: the job in its current state; the output
         """
-        began = time.monotonic()
-        deadline = began + seconds
-        spool = self.spools.spool_of(job)
-        next_refresh = began + REFRESH_SECONDS
-        while True:
-            ended = job.state.final or spool.has(EXIT)
-            data = self.spools.read_output(job, stream, offset, size)
-            if data or ended or time.monotonic() >= deadline or abandoned():
-                return self.refresh(job), data
-            if time.monotonic() >= next_refresh:
-                next_refresh, job = time.monotonic() + REFRESH_SECONDS, self.refresh(job)
-            time.sleep(pause_after(time.monotonic() - began))
+        return self.waiter.wait_for_output(job, stream, offset, size, seconds, abandoned)
 
     def grace_of(self, job: Job) -> float:
         """Return how long a job may take to end after SIGTERM, in seconds."""

@@ -10,6 +10,7 @@ from airflow_remote_server.integrations import run_facts
 from airflow_remote_server.integrations.installed import installed_integration
 from airflow_remote_server.integrations.run_tables import (
     find_import_errors,
+    find_latest_run,
     find_run,
     find_tasks,
     open_session,
@@ -74,28 +75,16 @@ def diagnose(dag_id: str, run_id: str | None, names: frozenset[str]) -> dict[str
     """
     with open_session() as session:
         dag = require_dag(session, dag_id)
-        has_run = run_id is not None or dag_has_run(session, dag_id)
-        run = find_run(session, dag_id, run_id) if has_run else None
+        run = find_run(session, dag_id, run_id) if run_id else find_latest_run(session, dag_id)
         document = None if run is None else run_document(run, names)
         tasks = [] if run is None else [task_document(row) for row in find_tasks(session, dag_id, run.run_id)]
         active = document is None or document["state"] in ACTIVE_RUN
-        problems = [*_explain_dag(session, dag, active)]
-        if document is not None:
-            problems += _explain_blocked(session, document, tasks) if active else []
+        problems = list(_explain_dag(session, dag, active))
+        if document is not None and active:
+            problems += _explain_blocked(session, document, tasks)
     if document is not None:
         problems += _explain_failed(document, tasks)
     return {"run": document, "problems": [asdict(problem) for problem in problems]}
-
-
-def dag_has_run(session: Any, dag_id: str) -> bool:
-    """Return whether a DAG has any run.
-
-    :param session: from ``open_session``
-    :param dag_id: the DAG
-    """
-    from airflow_remote_server.integrations.run_tables import RunFilter, find_runs
-
-    return bool(find_runs(session, RunFilter(dag_id), 1, 0)[0])
 
 
 def _explain_dag(session: Any, dag: Any, active: bool) -> Iterator[Problem]:

@@ -151,7 +151,7 @@ class RunReader:
         with open_session() as session:
             dag = require_dag(session, values["dag_id"])
             dag_id, path = dag.dag_id, dag.fileloc or ""
-        source = read_source(dag_id, path)
+            source = read_source(session, dag_id, path)
         if not source:
             raise NotFound(f"Airflow's database has no source of DAG {dag_id!r} yet: its file is {path}")
         return Reading(source, {"dag_id": dag_id, "path": path})

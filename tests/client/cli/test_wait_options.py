@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 
 import pytest
 
@@ -119,7 +118,6 @@ def test_ctrl_c_detaches(live: Stub, runs: FakeRuns, start: Start) -> None:
     assert err.decode() == f"airflow-remote: interrupted; {hint}\n"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_a_terminal_shows_a_live_table(live: Stub, runs: FakeRuns) -> None:
     runs.states = [RUNNING, RUNNING, DONE]
     with run_in_terminal("--url", live.url, "trigger_dag", DAG, "--logs") as terminal:
@@ -131,7 +129,6 @@ def test_a_terminal_shows_a_live_table(live: Stub, runs: FakeRuns) -> None:
     assert screen.rstrip().endswith("has succeeded after 1 min 05 s: 2 success")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_ctrl_c_leaves_the_table(live: Stub, runs: FakeRuns) -> None:
     runs.states = [RUNNING]
     with run_in_terminal("--url", live.url, "trigger_dag", DAG, "--wait") as terminal:
