@@ -116,7 +116,7 @@ class CliContext:
     def default_url_failure(self) -> RemoteError | None:
         """Return why the default URL is wrong; None if it is right, or not used.
 
-        For a command line with an error, since a missing URL is what to mend first.
+        For a command line with an error, since a missing URL is what to fix first.
         """
         if not self.url_is_default or self.catalog_provider.reload(DEFAULT_URL_SECONDS) is not None:
             return None

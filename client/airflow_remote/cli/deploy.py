@@ -33,7 +33,7 @@ PARSE_SECONDS = 300
 @click.command(
     short_help=RUNS["deploy"],
     help=f"{RUNS['deploy']}. A line is printed for each step. Errors of the file are printed as "
-    "file:line: message.\n\nThe exit status is that of the run with --follow: 0 or 1.",
+    "file:line: message.\n\nWith --follow, the exit status is 0 if the run succeeds, and 1 if it fails.",
 )
 @click.argument("file", type=click.Path(), metavar="FILE")
 @click.option("--wait", is_flag=True, help="Wait until Airflow has parsed the file.")
@@ -41,7 +41,12 @@ PARSE_SECONDS = 300
 @click.option("--follow", is_flag=True, help="Trigger, and follow the run with the logs of its tasks.")
 @click.option("--dag", "dag_id", metavar="DAG", help="The DAG to trigger, if the file has several.")
 @click.option("-c", "--conf", metavar="JSON", help="JSON object with the run's configuration.")
-@click.option("--timeout", type=duration, metavar="DURATION", help="Follow at most this long, such as 1h30m.")
+@click.option(
+    "--timeout",
+    type=duration,
+    metavar="DURATION",
+    help="Follow, but at most this long, such as 90s, 5m or 1h30m; then exit with 124. The run goes on.",
+)
 @click.option(
     "--force", is_flag=True, help="Replace an existing file, and take over DAG IDs from other files."
 )
@@ -127,7 +132,9 @@ def choose_dag(dag_ids: list[str], dag_id: str | None, file: str) -> str:
     :param file: the file, for messages
     :raises UnusableError: if there is no such DAG, or not only one
     """
-    known = ", ".join(dag_ids)[:200] or "none"
+    if not dag_ids:
+        raise UnusableError(f"{file} is deployed, but has no DAG to trigger")
+    known = ", ".join(dag_ids)[:200]
     if dag_id is not None:
         if dag_id not in dag_ids:
             raise UnusableError(f"{file} is deployed, but has no DAG {dag_id[:80]!r}; its DAGs: {known}")

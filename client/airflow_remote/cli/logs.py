@@ -65,9 +65,10 @@ def logs(ctx: click.Context, /, dag_id: str, run_id: str | None, **options: Any)
         if options["follow"]:
             context.continues = "the run continues on the server"
         if not chosen:
+            who = "no task" if task_id is None else f"no instance of task {task_id}"
             what = "failed" if options["failed"] else "run yet"
-            state = run["state"]
-            context.notify(f"no task of run {run['run_id']} of {run['dag_id']} has {what}; it is {state}")
+            where = f"run {run['run_id']} of {run['dag_id']}"
+            context.notify(f"{who} of {where} has {what}; the state of the run is {run['state']}")
         else:
             printer.print_all(run, chosen)
 

@@ -48,8 +48,8 @@ def runs(context: CliContext) -> None:
 @runs.command("list", help="List DAG runs, newest first.")
 @click.argument("dag_id", metavar="[DAG]", required=False)
 @click.option("--state", type=click.Choice(STATES), help="Only runs in this state.")
-@click.option("--start-date", metavar="DATE", help="Only runs that were created at this time or later.")
-@click.option("--end-date", metavar="DATE", help="Only runs that were created at this time or earlier.")
+@click.option("--start-date", metavar="DATE", help="Only runs that started at this time or later.")
+@click.option("--end-date", metavar="DATE", help="Only runs that started before this time.")
 @click.option(
     "--limit", type=click.IntRange(1), default=25, metavar="NUMBER", help="Maximum number of runs [25]."
 )
@@ -105,7 +105,8 @@ def show(context: CliContext, dag_id: str, run_id: str | None, output_format: st
     "output_format",
     type=click.Choice(["table", "json", "plain"]),
     default="table",
-    help="Output format [table]; json prints the run at its end, and the rest to standard error.",
+    help="Output format [table]; plain prints lines only; json prints the run at its end, and the rest "
+    "to standard error.",
 )
 @click.pass_context
 def watch(

@@ -64,13 +64,19 @@ def test_a_failed_run_is_a_failure(run: Run, runs: FakeRuns, file: Path) -> None
     assert run("deploy", str(file), "--follow").status == ExitStatus.FAILED
 
 
-@pytest.mark.parametrize("words", [[], ["--wait"], ["--trigger"]])
+@pytest.mark.parametrize(
+    ("words", "steps"),
+    [
+        ([], ["deployed"]),
+        (["--wait"], ["deployed", "parsed"]),
+        (["--trigger"], ["deployed", "parsed", "triggered"]),
+    ],
+)
 def test_the_last_step_is_that_of_the_options(
-    run: Run, stub: Stub, runs: FakeRuns, file: Path, words: list[str]
+    run: Run, runs: FakeRuns, file: Path, words: list[str], steps: list[str]
 ) -> None:
     completed = run("deploy", str(file), *words)
-    steps = [line.partition(":")[0] for line in completed.out.splitlines()]
-    assert steps == ["deployed", "parsed", "triggered"][: len(words) + bool({*words} - {"--wait"}) + 1]
+    assert [line.partition(":")[0] for line in completed.out.splitlines()] == steps
     assert runs.requests == []
 
 

@@ -81,11 +81,12 @@ def test_an_unknown_task_is_a_usage_error(run: Run, runs: FakeRuns) -> None:
 
 def test_nothing_to_print_is_said(run: Run, runs: FakeRuns) -> None:
     runs.states = [dag_run("success", task("extract", "success"))]
-    assert (
-        run("logs", DAG, "--failed").message() == f"no task of run {RUN} of {DAG} has failed; it is success"
-    )
+    where, state = f"run {RUN} of {DAG}", "the state of the run is"
+    assert run("logs", DAG, "--failed").message() == f"no task of {where} has failed; {state} success"
+    said = run("logs", DAG, RUN, "extract", "--failed").message()
+    assert said == f"no instance of task extract of {where} has failed; {state} success"
     runs.states = [dag_run("queued", task("extract", None))]
-    assert run("logs", DAG).message() == f"no task of run {RUN} of {DAG} has run yet; it is queued"
+    assert run("logs", DAG).message() == f"no task of {where} has run yet; {state} queued"
 
 
 def test_json_is_a_line_for_each_part(run: Run, runs: FakeRuns) -> None:

@@ -21,7 +21,7 @@ BROKEN = dag_run("failed", task("extract", "failed"), task("load", "upstream_fai
 FAILED_TASK = {
     "kind": "task_failed",
     "message": "task extract failed",
-    "advice": "mend it",
+    "advice": "fix it",
     "task_id": "extract",
     "map_index": -1,
     "try_number": 1,
@@ -104,7 +104,7 @@ def test_a_failed_run_is_explained(run: Run, runs: FakeRuns) -> None:
     completed = run("runs", "watch", DAG)
     assert completed.status == ExitStatus.FAILED
     assert completed.err.splitlines() == [
-        "airflow-remote: task extract failed; mend it",
+        "airflow-remote: task extract failed; fix it",
         "airflow-remote: ValueError: no [31m data",
         "airflow-remote: for details: airflow-remote runs diagnose 'my dag' manual__1",
     ]
@@ -186,7 +186,7 @@ def test_a_diagnosis_is_printed(run: Run, runs: FakeRuns) -> None:
     runs.problems = [FAILED_TASK]
     assert run("runs", "diagnose", DAG).out == "the diagnosis\n"
     plain = run("runs", "diagnose", DAG, RUN, "-o", "plain").out
-    assert plain == "task_failed\textract\ttask extract failed\tmend it\n"
+    assert plain == "task_failed\textract\ttask extract failed\tfix it\n"
     assert json.loads(run("runs", "diagnose", DAG, "-o", "json").out)["problems"] == [FAILED_TASK]
 
 
