@@ -72,7 +72,8 @@ class CommandRunner:
     def run(self, job_id: str) -> None:
         """Run the command of a job to its end, if it still waits for a worker.
 
-        If that is not possible, the command goes on waiting: its message is sent again.
+        If that is not possible, its message is sent again. Once this node has taken the command, one of its
+        supervisors starts it later.
 
         :param job_id: the id of the job
         """

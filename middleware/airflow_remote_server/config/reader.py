@@ -264,13 +264,14 @@ def _read_output_store(conf: Any) -> str:
     value = str(_get(conf.get, SECTION, "output_store", "") or OUTPUT_STORES[0]).strip()
     if value in OUTPUT_STORES:
         return value
+    login, at, _ = value.partition("://")[2].rpartition("@")
+    if at and ":" in login:  # not as urlsplit finds it: "/", "?" and "#" in a password end its netloc
+        raise SettingsError(
+            f"[{SECTION}] output_store must not contain a password: put it into a connection of Airflow, "
+            "and use scheme://CONNECTION@bucket/prefix"
+        )
     try:
         parts = urlsplit(value)
-        if parts.password is not None:
-            raise SettingsError(
-                f"[{SECTION}] output_store must not contain a password: put it into a connection of Airflow, "
-                "and use scheme://CONNECTION@bucket/prefix"
-            )
         local = parts.scheme == "file" and not parts.netloc and parts.path.startswith("/")
         remote = parts.scheme not in ("", "file") and bool(parts.hostname)
     except ValueError:
@@ -288,8 +289,7 @@ def _read_autostart(conf: Any) -> tuple[str, ...]:
     """Return the patterns of the services that are started again with the webserver."""
     option = next(each for field, each in options_of(Settings) if field.name == "services_autostart")
     patterns = _read_patterns(conf, option, ())
-    switch = AUTOSTART_SWITCHES.get(" ".join(patterns).lower()) if len(patterns) < 2 else None
-    return patterns if switch is None else switch
+    return AUTOSTART_SWITCHES.get(" ".join(patterns).lower(), patterns)
 
 
 def _read_celery_priority(conf: Any) -> int | None:

@@ -26,7 +26,8 @@ def make_celery_app(sends: bool) -> Any:
 
         values = read_configuration()
     except Exception as error:
-        raise Unavailable(f"Airflow's configuration of Celery cannot be used: {error}") from error
+        reason = error if isinstance(error, ImportError) else type(error).__name__  # others may quote secrets
+        raise Unavailable(f"Airflow's configuration of Celery cannot be used: {reason}") from error
     url = str(values.get("broker_url") or "")
     if sends and url.startswith(REDIS):
         # A worker waits for messages without a limit.

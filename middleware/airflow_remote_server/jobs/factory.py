@@ -43,26 +43,24 @@ def make_jobs(settings: Settings, worker: bool = False) -> JobService:
     store = JobStore(store_url(settings))
     health = OutputHealth(settings)
     health.log_changes()
+    files = CommandFiles.from_keys(settings.fernet_key) if settings.shares_output else None
+    workers = make_workers(settings, store, files)
     if not settings.shares_output:
-        workers = make_workers(settings, store)
         return JobService(settings, store, JobSpools(state_dir), launcher, workers=workers)
     objects = ObjectStore(settings.output_url) if settings.output_url else None
     copies = SpoolCopies(state_dir / "copies", PieceStore(store, objects))
     starter = AgentStarter(state_dir, settings.jobs_url, settings.fernet_key, settings.output_url)
-    files = CommandFiles.from_keys(settings.fernet_key)
     node = Node(store, copies, starter, files, health, watches=not worker)
-    return JobService(
-        settings, store, JobSpools(state_dir, copies), launcher, node, make_workers(settings, store)
-    )
+    return JobService(settings, store, JobSpools(state_dir, copies), launcher, node, workers)
 
 
-def make_workers(settings: Settings, store: JobStore) -> CeleryWorkers | None:
+def make_workers(settings: Settings, store: JobStore, files: CommandFiles | None) -> CeleryWorkers | None:
     """Return the Celery workers of a configuration; None if it has none.
 
     :param settings: the configuration
     :param store: the job store
+    :param files: encrypts the commands that wait for them; None without a key, or a store that is shared
     """
     if not settings.celery_queue:
         return None
-    files = CommandFiles.from_keys(settings.fernet_key)
     return CeleryWorkers(settings, WorkerQueue(store), files, settings.state_dir / OUTGOING)

@@ -11,7 +11,7 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from airflow_remote_server.errors import ApiError, Unavailable
+from airflow_remote_server.errors import ApiError, Busy, Unavailable
 from airflow_remote_server.execution.spool import FOUND_DEAD
 from airflow_remote_server.jobs.models import JobState
 
@@ -60,7 +60,7 @@ class FoundDead:
             try:
                 if job is not None and job.service and job.state is not JobState.STOPPED:
                     self.start_again(job)
-            except Unavailable as error:
+            except (Busy, Unavailable) as error:
                 log.warning("Job %s cannot be started again now: %s", note.name, error.message)
                 continue  # the next attempt comes soon
             except ApiError as error:

@@ -12,7 +12,7 @@ from airflow_remote_server.execution.batch_progress import BatchProgress
 from airflow_remote_server.execution.failures import classify, signal_name
 from airflow_remote_server.execution.messages import MAX_LENGTH, USAGE_ERROR, last_lines
 from airflow_remote_server.execution.outcome import Outcome
-from airflow_remote_server.execution.restarts import Restarts
+from airflow_remote_server.execution.restarts import INTERVAL_SECONDS, Restarts
 from airflow_remote_server.execution.spool import CLAIMED, EXIT, PROCESS, RESULT, STDERR, STDOUT
 from airflow_remote_server.jobs.models import JobState
 
@@ -90,7 +90,8 @@ class JobResults:
             message = f"{message}; its last lines: {' | '.join(lines)}"
         restarts = Restarts.read(spool)
         if restarts is not None and restarts.exhausted:
-            message = f"started again {len(restarts.recent)} times within 10 min, in vain: {message}"
+            within = f"{INTERVAL_SECONDS / 60:g} min"
+            message = f"started again {len(restarts.recent)} times within {within}, in vain: {message}"
         return type(error)(message[:MAX_LENGTH])
 
     def _failure_of_stop(self, spool: Spool, exit_record: dict[str, Any]) -> ApiError | None:

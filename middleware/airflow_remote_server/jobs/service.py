@@ -308,11 +308,11 @@ class JobService:
         self.spools.reserve.fill(self.settings.min_free_bytes)
         if self.retention.is_due():
             self.retention.delete_expired()
-        self.found_dead.handle()
         if self.node is not None:
             self.node.maintain(self.spools.node, self.resume, self.reconciler.give_up)
         if self.workers is not None:
             self.workers.maintain(self.reconciler.give_up_job)
+        self.found_dead.handle()  # last: it may read the commands of Airflow, which takes long
 
     def _tidy(self) -> None:
         """Record ends without a waiting request, and delete expired jobs, once per interval."""

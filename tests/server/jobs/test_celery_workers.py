@@ -199,6 +199,11 @@ def test_unusable_setting_is_named_at_start_and_refuses_only_these_commands(
         assert remote("version").status_code == 200
 
 
+def test_no_part_of_the_brokers_url_is_shown() -> None:
+    error = ValueError("Port could not be cast to integer value as 'hunter2'")
+    assert "hunter2" not in celery_workers.explain(error)
+
+
 @pytest.mark.parametrize("number", ["", "0", "9"])
 def test_priority_is_a_digit(number: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__REST_API_PLUGIN__CELERY_PRIORITY", number)

@@ -200,10 +200,28 @@ def test_other_values_are_refused(url: str) -> None:
         _read_output_store(Conf(url))
 
 
-def test_password_is_refused_and_not_repeated() -> None:
+@pytest.mark.parametrize("secret", ["hunter2", "hun/ter2", "hun#ter2", "hun?ter2", "hun@ter2", "hun:ter2"])
+def test_password_is_refused_and_not_repeated(secret: str) -> None:
     with pytest.raises(SettingsError, match="connection of Airflow") as caught:
-        _read_output_store(Conf("s3://key:hunter2@bucket"))
-    assert "hunter2" not in str(caught.value)
+        _read_output_store(Conf(f"s3://key:{secret}@bucket"))
+    assert "ter2" not in str(caught.value)
+
+
+def test_store_works_again_after_calls_that_overlapped(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Backend:
+        def read(self, name: str) -> bytes:
+            if name == "bad":
+                raise OSError("Service Unavailable")
+            with pytest.raises(OutputStoreUnavailable):  # another request, meanwhile
+                store.read(["bad"])
+            return b"good"
+
+    store = ObjectStore("s3://bucket")
+    monkeypatch.setattr(objects_module, "open_backend", lambda _: Backend())
+    assert store.read(["good"]) == [b"good"]
+    assert (store.is_ready(), store.problem) == (True, "")
+    store.remove([])
+    assert store.is_ready()
 
 
 @given(st.text())

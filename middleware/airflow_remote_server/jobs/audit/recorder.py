@@ -65,6 +65,11 @@ class TokenBucket:
         return True
 
 
+def new_entry_id() -> str:
+    """Return an id for an entry; ids grow with time."""
+    return f"{time.time_ns() // 1000:014x}{secrets.token_hex(5)}"
+
+
 class AuditRecorder:
     """Records the requests of one web worker.
 
@@ -104,7 +109,7 @@ class AuditRecorder:
         :param earlier: the id of the job that was found dead
         """
         entry = AuditEntry(
-            id=f"{time.time_ns() // 1000:014x}{secrets.token_hex(5)}",
+            id=new_entry_id(),
             time=job.created,
             principal=job.principal,
             role="",
@@ -210,7 +215,7 @@ def make_entry(request: Request, began: float, notes: AuditNotes, response: Resp
     if error is not None and result != "failed":
         message = str(getattr(error, "reason", "") or error.message)
     return AuditEntry(
-        id=f"{time.time_ns() // 1000:014x}{secrets.token_hex(5)}",
+        id=new_entry_id(),
         time=began,
         principal="" if principal is None else principal.name,
         role="" if principal is None else principal.permissions.role.name,

@@ -199,4 +199,6 @@ def explain(error: Exception) -> str:
     """Return why the broker cannot be used, in one line."""
     if isinstance(error, ApiError):
         return error.message
+    if isinstance(error, ValueError):  # it quotes a part of the URL, perhaps of the password
+        return "the broker of Celery cannot be used: its URL ([celery] broker_url) cannot be parsed"
     return f"the broker of Celery cannot be used: {' '.join(str(error).split()) or type(error).__name__}"

@@ -189,6 +189,8 @@ class ObjectStore:
         :raises FileNotFoundError: if something is missing that is to be read
         :raises OutputStoreUnavailable: if one of them fails
         """
+        if not calls:
+            return []
         if not self.is_ready():
             raise OutputStoreUnavailable(self.problem)
         try:
@@ -200,7 +202,8 @@ class ObjectStore:
             self._retry = self._clock() + self._pause
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
             raise OutputStoreUnavailable(self.problem) from error
-        self._pause, self.problem = FIRST_PAUSE, ""
+        # An earlier call may have failed meanwhile: the store works now.
+        self._pause, self._retry, self.problem = FIRST_PAUSE, self._clock(), ""
         return results
 
     def _describe(self, error: Exception) -> str:

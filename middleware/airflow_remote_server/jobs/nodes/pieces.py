@@ -34,10 +34,13 @@ PAGE = 16
 PIECE_BYTES = 1 << 18
 """The maximum size of a piece that is a part of a file, before it is compressed."""
 
-PUBLISHED_FILES = (PROCESS, RESTARTS, STOP, STOPPING, TITLES, STATES, *STREAMS, RESULT, EXIT)
+WHILE_RUNNING = (PROCESS, RESTARTS, STOP, STOPPING, TITLES, STATES)
+"""Files that are published as a whole whenever they have changed."""
+
+PUBLISHED_FILES = (*WHILE_RUNNING, *STREAMS, RESULT, EXIT)
 """The files of a spool that are published, besides those that the command wrote for its user."""
 
-STATUS_FILES = (PROCESS, STOP, STOPPING, TITLES, STATES, EXIT)
+STATUS_FILES = (*WHILE_RUNNING, EXIT)
 """Those of them that say how a job is doing: they are always in the database."""
 
 INLINE_BYTES = 1 << 10

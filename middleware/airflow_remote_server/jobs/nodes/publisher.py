@@ -10,20 +10,16 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from sqlalchemy import bindparam
 
-from airflow_remote_server.execution.batch_progress import STATES, TITLES
 from airflow_remote_server.execution.spool import (
     EXIT,
     FILES,
     PROCESS,
-    RESTARTS,
     RESULT,
-    STOP,
-    STOPPING,
     STREAMS,
     Spool,
 )
 from airflow_remote_server.jobs.models import JobState
-from airflow_remote_server.jobs.nodes.pieces import LONGEST_NAME, PIECE_BYTES, Piece
+from airflow_remote_server.jobs.nodes.pieces import LONGEST_NAME, PIECE_BYTES, WHILE_RUNNING, Piece
 from airflow_remote_server.jobs.rows import JOBS
 from airflow_remote_server.jobs.store import MOST_IDS
 
@@ -36,9 +32,6 @@ if TYPE_CHECKING:
 
 PUBLISHED = "published"
 """File of a spool all of which has been written to the store."""
-
-WHILE_RUNNING = (PROCESS, RESTARTS, STOP, STOPPING, TITLES, STATES)
-"""Files that are published as a whole whenever they have changed."""
 
 ROUND_BYTES, JOB_BYTES = 4 << 20, 1 << 20
 """The maximum size of what is published in one transaction, of all jobs and of one, in bytes."""
@@ -165,6 +158,7 @@ class Publisher:
         self._progress: dict[str, Progress] = {}
         self._done: set[str] = set()
         self._last = ""
+        self._forgets_starts = False
         self.unsure = True
 
     @property
@@ -179,6 +173,10 @@ class Publisher:
         :raises Unavailable: if the store or the object store cannot be used
         """
         self._find_spools()
+        if self._forgets_starts:
+            self._forgets_starts = False
+            for progress in self._progress.values():
+                progress.running = False
         objects, now = self.pieces.objects, time.monotonic()
         ready = objects is None or objects.is_ready()
         pieces: list[Piece] = []
@@ -218,9 +216,11 @@ class Publisher:
         return sorted(jobs, key=lambda item: item[0] <= self._last)
 
     def forget_starts(self) -> None:
-        """Record the starts of all running commands again."""
-        for progress in list(self._progress.values()):
-            progress.running = False
+        """Record the starts of all running commands again, with the next call of ``publish``.
+
+        That may be in another thread.
+        """
+        self._forgets_starts = True
 
     def _find_spools(self) -> None:
         """Look for new spools, and forget those that were removed."""

@@ -78,7 +78,9 @@ class WorkerQueue:
         def take(connection: Connection) -> bool:
             offer = and_(OFFERS.c.job == job_id, OFFERS.c.node == WAITING)
             if not connection.execute(delete(OFFERS).where(offer)).rowcount:
-                return False
+                # The transaction is repeated if the answer to its commit was lost.
+                queued = (JOBS.c.id == job_id, JOBS.c.state == JobState.QUEUED.value, is_of_node(node))
+                return connection.execute(select(JOBS.c.id).where(*queued)).scalar() is not None
             requests = update(STOPS).where(STOPS.c.job == job_id)
             connection.execute(requests.values(node=directory_id(node)))
             taken = update(JOBS).where(_waits(job_id)).values(node=node)
